@@ -39,6 +39,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     """The node and its session, ready to run; `stack` closes the resources that they hold."""
     desired = DesiredState()
     reports = ReportQueue(desired.ref)
+    vitals = Vitals(config)
     runtime = DockerRuntime(config.engine_socket)
     stack.push_async_callback(runtime.close)
     node = Node(
@@ -47,7 +48,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         desired=desired,
         events=reports,
         runtime=runtime,
-        vitals=Vitals(config),
+        vitals=vitals,
         clock=clock,
     )
     network = AgentNetwork(
@@ -67,6 +68,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         pause_image=config.pause_image,
         resolv_conf=config.resolv_conf,
         memory_bytes=host.memory_bytes(),
+        node=vitals.capacity(),
         cgroup_parent=config.cgroup_parent,
         security=HostSecurity(
             apparmor=host.has_apparmor(),
@@ -77,7 +79,11 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         longest_container_backoff_s=config.longest_container_backoff_s,
     )
     volumes = Volumes(
-        state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles(), binds=KernelBinds()
+        state_dir=config.state_dir,
+        host_path_root=config.host_path_root,
+        memory=TmpfsFiles(),
+        binds=KernelBinds(),
+        node=settings.node,
     )
     prober = NodeProber(runtime.exec, clock)
     pods = PodManager(runtime, network, volumes, reports, clock, settings, prober=prober, processes=runtime.exec)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.model import PodPhase, PodUid
 
@@ -140,6 +141,9 @@ class Capacity:
     memory_bytes: int
     pods: int
     ephemeral_storage_bytes: int = 0
+
+
+NO_CAPACITY: Final = Capacity(cpu_millis=0, memory_bytes=0, pods=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,21 @@ from agent.model.desired import ClusterDns, ConfigMap, Desired, Secret, ServiceE
 from agent.model.identity import ObjectRef, PodUid
 from agent.model.pods import DnsConfig, DnsPolicy, HostAlias, Pod, PodPhase, Sysctl
 from agent.model.requests import ConnectionRequest, LogOptions, LogRequest, ProcessRequest
-from agent.model.volumes import EmptyDir, HostPath, KeysVolume, KeyToPath, UnsupportedVolume, Volume, VolumeSource
+from agent.model.resourcefields import ResourceField
+from agent.model.volumes import (
+    DownwardFile,
+    DownwardSource,
+    EmptyDir,
+    FileSource,
+    FilesVolume,
+    HostPath,
+    KeysSource,
+    KeyToPath,
+    TokenSource,
+    UnsupportedVolume,
+    Volume,
+    VolumeSource,
+)
 
 __all__ = [
     "ClusterDns",
@@ -34,14 +48,18 @@ __all__ = [
     "Desired",
     "DnsConfig",
     "DnsPolicy",
+    "DownwardFile",
+    "DownwardSource",
     "EmptyDir",
     "EnvFrom",
     "EnvVar",
+    "FileSource",
+    "FilesVolume",
     "HostAlias",
     "HostPath",
     "KeyRef",
     "KeyToPath",
-    "KeysVolume",
+    "KeysSource",
     "LogOptions",
     "LogRequest",
     "ObjectRef",
@@ -51,6 +69,7 @@ __all__ = [
     "ProcessRequest",
     "Profile",
     "PullPolicy",
+    "ResourceField",
     "Resources",
     "RestartPolicy",
     "RestartRule",
@@ -59,6 +78,7 @@ __all__ = [
     "ServiceEnv",
     "ServiceEnvPort",
     "Sysctl",
+    "TokenSource",
     "UnsupportedVolume",
     "Volume",
     "VolumeMount",

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from agent.handlers import NO_CHECKS, Checks
+from agent.model.resourcefields import ResourceField
 
 
 class PullPolicy(StrEnum):
@@ -43,6 +44,7 @@ class EnvVar:
     field_path: str = ""
     config_map_key: KeyRef | None = None
     secret_key: KeyRef | None = None
+    resource: ResourceField | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.model.resourcefields import ResourceField
+
 
 @dataclass(frozen=True, slots=True)
 class EmptyDir:
@@ -31,14 +33,56 @@ class KeyToPath:
 
 
 @dataclass(frozen=True, slots=True)
-class KeysVolume:
+class KeysSource:
     """Keys of a config map or (secret=True) of a secret as files; no items: all keys."""
 
     name: str
     secret: bool
     items: tuple[KeyToPath, ...] = ()
-    default_mode: int = 0o644
     optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DownwardFile:
+    """A field of the pod's metadata or, with `resource`, a number of a container, as a file."""
+
+    path: str
+    field_path: str = ""
+    resource: ResourceField | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DownwardSource:
+    """The downward API as files."""
+
+    items: tuple[DownwardFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """A token of the pod's service account as a file; audience "": the API server."""
+
+    path: str
+    audience: str = ""
+    expiration_s: int = 3600
+
+
+FileSource = KeysSource | DownwardSource | TokenSource
+
+
+@dataclass(frozen=True, slots=True)
+class FilesVolume:
+    """Files of several sources in one directory, which change together. Of two with the same path, the later counts."""
+
+    sources: tuple[FileSource, ...]
+    default_mode: int = 0o644
+    in_memory: bool = True
+
+    @property
+    def keys(self) -> tuple[KeysSource, ...]:
+        """The sources that are config maps and secrets."""
+        return tuple(source for source in self.sources if isinstance(source, KeysSource))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +92,7 @@ class UnsupportedVolume:
     kind: str
 
 
-VolumeSource = EmptyDir | HostPath | KeysVolume | UnsupportedVolume
+VolumeSource = EmptyDir | HostPath | FilesVolume | UnsupportedVolume
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from agent.downward import metadata_field, resource_value
 from agent.model import Container, Desired, EnvFrom, EnvVar, KeyRef, ObjectRef, Pod, VolumeMount
 from agent.pods.errors import ContainerConfigError
 from agent.pods.expand import expand, unknown
 from agent.pods.serviceenv import service_variables, visible_services
+from agent.statuses import NO_CAPACITY, Capacity
 
 _NAME: Final = re.compile(r"[ -<>-~]+")
 """Kubernetes' rule since 1.34: printable ASCII other than '='."""
-_INDEXED: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+_FIELDS: Final = ("metadata.name", "metadata.namespace", "metadata.uid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class PodFacts:
     node_name: str
     host_ip: str
     pod_ip: str
+    node: Capacity = NO_CAPACITY
+    """What the node can give to pods: the limits of containers without limits."""
 
 
 def environment(pod: Pod, container: Container, desired: Desired, facts: PodFacts) -> dict[str, str]:
@@ -60,6 +64,10 @@ def _value(pod: Pod, variable: EnvVar, desired: Desired, facts: PodFacts, before
     """The variable's value; None if its source is optional and missing."""
     if variable.field_path:
         return field_value(pod, variable.field_path, facts)
+    if variable.resource is not None:
+        if variable.resource.problem:
+            raise ContainerConfigError(variable.resource.problem)
+        return resource_value(variable.resource, facts.node)
     if variable.config_map_key is not None:
         return _key(pod, variable.config_map_key, desired, secret=False)
     if variable.secret_key is not None:
@@ -69,21 +77,19 @@ def _value(pod: Pod, variable: EnvVar, desired: Desired, facts: PodFacts, before
 
 def field_value(pod: Pod, path: str, facts: PodFacts) -> str:
     """A field of the pod by its path in the downward API."""
-    indexed = _INDEXED.fullmatch(path)
-    if indexed is not None:
-        return (pod.labels if indexed[1] == "labels" else pod.annotations).get(indexed[2], "")
+    if (of_metadata := metadata_field(pod, path)) is not None:
+        return of_metadata
     values = {
-        "metadata.name": pod.name,
-        "metadata.namespace": pod.namespace,
-        "metadata.uid": str(pod.uid),
         "spec.nodeName": facts.node_name,
         "spec.serviceAccountName": pod.service_account,
         "status.hostIP": facts.host_ip,
+        "status.hostIPs": facts.host_ip,
         "status.podIP": facts.pod_ip,
         "status.podIPs": facts.pod_ip,
     }
     if path not in values:
-        raise ContainerConfigError(f'fieldPath "{path}" is not supported; supported are {", ".join(sorted(values))}')
+        known = ", ".join(sorted({*_FIELDS, *values}))
+        raise ContainerConfigError(f'fieldPath "{path}" is not supported; supported are {known}')
     return values[path]
 
 

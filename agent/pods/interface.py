@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.model import PodUid
-from agent.statuses import Event, PodStatus
+from agent.statuses import NO_CAPACITY, Capacity, Event, PodStatus
 
 
 class PodNetwork(Protocol):
@@ -72,6 +72,8 @@ class PodsConfig:
     pause_image: str = "sampan/pause:1"
     memory_bytes: int = 0
     """The machine's memory; 0: not known."""
+    node: Capacity = NO_CAPACITY
+    """What the node can give to pods."""
     cgroup_parent: str = ""
     """Empty: the engine's default."""
     resolv_conf: Path = field(default_factory=lambda: Path("/etc/resolv.conf"))

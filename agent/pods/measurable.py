@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.model import Container, EmptyDir, KeysVolume, Pod
+from agent.model import Container, EmptyDir, FilesVolume, Pod
 from agent.pods.observed import Instance, Observed
 from agent.usage.targets import ContainerTarget, PodTarget, VolumeTarget
 
@@ -33,14 +33,14 @@ def target(pod: Pod, observed: Observed, directory: Path, started_at: float) -> 
                 volume.name, directory / "volumes" / volume.name, ephemeral=_is_ephemeral_storage(volume.source)
             )
             for volume in pod.volumes
-            if isinstance(volume.source, EmptyDir | KeysVolume)
+            if isinstance(volume.source, EmptyDir | FilesVolume)
         ),
     )
 
 
-def _is_ephemeral_storage(source: EmptyDir | KeysVolume) -> bool:
-    """As in Kubernetes: directories and config maps on the disk, and not secrets, which are in memory."""
-    return source.medium == "" if isinstance(source, EmptyDir) else not source.secret
+def _is_ephemeral_storage(source: EmptyDir | FilesVolume) -> bool:
+    """As in Kubernetes: directories and config maps on the disk, and not what is in memory."""
+    return source.medium == "" if isinstance(source, EmptyDir) else not source.in_memory
 
 
 def _container(instance: Instance, container: Container | None) -> ContainerTarget:

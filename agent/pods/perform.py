@@ -15,7 +15,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.errors import AgentError
-from agent.model import Container, Desired, KeysVolume, LogOptions, Pod
+from agent.model import Container, Desired, FilesVolume, LogOptions, Pod
 from agent.pods.actions import (
     Action,
     AttachNetwork,
@@ -214,7 +214,7 @@ class Performer:
     async def _create_container(self, action: CreateContainer) -> None:
         pod, container = self.pod, action.container
         target = self._target(container)
-        facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address)
+        facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address, self._config.node)
         env = environment(pod, container, self.desired, facts)
         volume_mounts = await asyncio.to_thread(self._volume_mounts, container, env) if container.volume_mounts else []
         try:
@@ -264,8 +264,8 @@ class Performer:
 
     def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
         mounts = []
-        # Config maps and secrets are read-only, as in Kubernetes.
-        read_only = {volume.name for volume in self.pod.volumes if isinstance(volume.source, KeysVolume)}
+        # Files with values of other objects are read-only, as in Kubernetes.
+        read_only = {volume.name for volume in self.pod.volumes if isinstance(volume.source, FilesVolume)}
         for index, mount in enumerate(container.volume_mounts):
             volume = self._mounted.get(mount.name)
             if volume is None:

@@ -1,10 +1,11 @@
-"""The config maps and secrets that a pod refers to. Pure functions."""
+"""What the volumes and variables of a pod refer to: config maps, secrets, and its own labels. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent.model import Container, KeysVolume, ObjectRef, Pod
+from agent.downward import reads_labels
+from agent.model import Container, DownwardSource, FilesVolume, ObjectRef, Pod
 
 
 def references(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
@@ -17,13 +18,25 @@ def pull_secrets(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
     return tuple((True, ObjectRef(pod.namespace, name)) for name in pod.pull_secrets)
 
 
+def shows_labels(pod: Pod) -> bool:
+    """Whether a file of a volume shows the pod's labels or annotations, which may change."""
+    return any(
+        reads_labels(item.field_path)
+        for volume in pod.volumes
+        if isinstance(volume.source, FilesVolume)
+        for source in volume.source.sources
+        if isinstance(source, DownwardSource)
+        for item in source.items
+    )
+
+
 def _names(pod: Pod) -> Iterator[tuple[bool, str]]:
     yield from ((True, name) for name in pod.pull_secrets)
     for container in pod.all_containers:
         yield from _container_names(container)
     for volume in pod.volumes:
-        if isinstance(volume.source, KeysVolume):
-            yield volume.source.secret, volume.source.name
+        if isinstance(volume.source, FilesVolume):
+            yield from ((keys.secret, keys.name) for keys in volume.source.keys)
 
 
 def _container_names(container: Container) -> Iterator[tuple[bool, str]]:

@@ -36,7 +36,7 @@ from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
 from agent.pods.probing import Probing
-from agent.pods.refs import pull_secrets, references
+from agent.pods.refs import pull_secrets, references, shows_labels
 from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
 from agent.pods.step import is_creating, plan
@@ -332,7 +332,7 @@ class PodWorker:
 
 def _acted_on(pod: Pod) -> Pod:
     """The pod without what changes nothing on the node. Environment variables get labels when a container starts."""
-    return replace(pod, labels={}, annotations={})
+    return pod if shows_labels(pod) else replace(pod, labels={}, annotations={})
 
 
 def _images(pod: Pod) -> set[tuple[str, str, PullPolicy]]:

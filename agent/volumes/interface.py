@@ -6,12 +6,14 @@ The calls block (file operations) and are made on a thread.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import Final, Protocol, TypeVar
 
-from agent.model import Desired, Pod, VolumeSource
+from agent.model import Desired, Pod, TokenSource, VolumeSource
 
+NO_TOKENS: Final[Mapping[TokenSource, bytes]] = MappingProxyType({})
 S_contra = TypeVar("S_contra", bound=VolumeSource, contravariant=True)
 
 
@@ -24,6 +26,8 @@ class VolumeContext:
     directory: Path
     """`volumes/<name>` of the pod; the kind creates it if needed and owns everything in it."""
     desired: Desired
+    tokens: Mapping[TokenSource, bytes] = field(default_factory=lambda: NO_TOKENS)
+    """Those that could be had. A volume that was written before keeps the tokens that are missing here."""
 
 
 class VolumeKind(Protocol[S_contra]):

@@ -7,14 +7,16 @@ The calls block and are made on a thread.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from agent.model import Desired, EmptyDir, HostPath, KeysVolume, Pod, PodUid, VolumeSource
+from agent.model import Desired, EmptyDir, FilesVolume, HostPath, Pod, PodUid, TokenSource, VolumeSource
+from agent.statuses import NO_CAPACITY, Capacity
 from agent.volumes.emptydir import EmptyDirKind
 from agent.volumes.errors import VolumeError
+from agent.volumes.files import FilesKind
 from agent.volumes.hostpath import HostPathKind
-from agent.volumes.interface import Binds, MemoryFiles, Mounted, VolumeContext
-from agent.volumes.keys import KeysKind
+from agent.volumes.interface import NO_TOKENS, Binds, MemoryFiles, Mounted, VolumeContext
 from agent.volumes.subpaths import SubPath, SubPaths
 from hull.trees import remove_tree
 
@@ -22,23 +24,33 @@ from hull.trees import remove_tree
 class Volumes:
     """The volumes of all pods on the node."""
 
-    def __init__(self, *, state_dir: Path, host_path_root: Path, memory: MemoryFiles, binds: Binds) -> None:
+    def __init__(
+        self,
+        *,
+        state_dir: Path,
+        host_path_root: Path,
+        memory: MemoryFiles,
+        binds: Binds,
+        node: Capacity = NO_CAPACITY,
+    ) -> None:
         self._pods = state_dir / "pods"
         self._sub_paths = SubPaths(binds)
         self._memory = memory
         self._empty_dir = EmptyDirKind(memory)
         self._host_path = HostPathKind(host_path_root)
-        self._keys = KeysKind(memory)
+        self._files = FilesKind(memory, node)
 
     def directory(self, uid: PodUid) -> Path:
         """The pod's directory."""
         return self._pods / uid
 
-    def prepare(self, pod: Pod, desired: Desired) -> Mounted:
+    def prepare(self, pod: Pod, desired: Desired, tokens: Mapping[TokenSource, bytes] = NO_TOKENS) -> Mounted:
         """Make or update all volumes of a pod."""
         volumes = self.directory(pod.uid) / "volumes"
         return {
-            volume.name: self._prepare(volume.source, VolumeContext(pod, volume.name, volumes / volume.name, desired))
+            volume.name: self._prepare(
+                volume.source, VolumeContext(pod, volume.name, volumes / volume.name, desired, tokens)
+            )
             for volume in pod.volumes
         }
 
@@ -78,10 +90,10 @@ class Volumes:
                 return self._empty_dir.prepare(source, context)
             case HostPath():
                 return self._host_path.prepare(source, context)
-            case KeysVolume():
-                return self._keys.prepare(source, context)
+            case FilesVolume():
+                return self._files.prepare(source, context)
             case _:
                 raise VolumeError(
                     f'volume "{context.name}": {source.kind} is not supported by this version; '
-                    "use emptyDir, hostPath, configMap or secret"
+                    "use emptyDir, hostPath, configMap, secret, downwardAPI or projected"
                 )

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent import model
 from agent.wire.checks import checks_from_proto
+from agent.wire.volumes import resource_from_proto, volume_from_proto
 from proto.gen import desired_pb2, session_pb2
 
 
@@ -21,7 +22,7 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         name=pod.name,
         containers=tuple(_container(container) for container in pod.containers),
         init_containers=tuple(_container(container) for container in pod.init_containers),
-        volumes=tuple(_volume(volume) for volume in pod.volumes),
+        volumes=tuple(volume_from_proto(volume) for volume in pod.volumes),
         labels=dict(pod.labels),
         annotations=dict(pod.annotations),
         restart_policy=model.RestartPolicy(pod.restart_policy or "Always"),
@@ -190,6 +191,7 @@ def _env_var(variable: desired_pb2.EnvVar) -> model.EnvVar:
         field_path=variable.field_path,
         config_map_key=_key_ref(variable.config_map_key) if source == "config_map_key" else None,
         secret_key=_key_ref(variable.secret_key) if source == "secret_key" else None,
+        resource=resource_from_proto(variable.resource) if source == "resource" else None,
     )
 
 
@@ -214,35 +216,6 @@ def _security(context: desired_pb2.SecurityContext) -> model.SecurityContext:
 
 def _profile(profile: desired_pb2.SecurityProfile) -> model.Profile:
     return model.Profile(profile.type, profile.localhost)
-
-
-def _volume(volume: desired_pb2.Volume) -> model.Volume:
-    source: model.VolumeSource
-    match volume.WhichOneof("source"):
-        case "host_path":
-            source = model.HostPath(volume.host_path.path, volume.host_path.type)
-        case "config_map":
-            source = _keys_volume(volume.config_map, secret=False)
-        case "secret":
-            source = _keys_volume(volume.secret, secret=True)
-        case "empty_dir":
-            source = model.EmptyDir(volume.empty_dir.medium, volume.empty_dir.size_limit_bytes)
-        case _:
-            # Includes sources that only a newer master knows: a pod must not run with an empty directory instead.
-            source = model.UnsupportedVolume(volume.unsupported or "its source")
-    return model.Volume(volume.name, source)
-
-
-def _keys_volume(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysVolume:
-    return model.KeysVolume(
-        name=keys.name,
-        secret=secret,
-        items=tuple(
-            model.KeyToPath(item.key, item.path, item.mode if item.HasField("mode") else None) for item in keys.items
-        ),
-        default_mode=keys.default_mode,
-        optional=keys.optional,
-    )
 
 
 def _moment(timestamp: Timestamp) -> float:

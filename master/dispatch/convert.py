@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from master.dispatch.probes import lifecycle_message, probe_message
+from master.dispatch.resourcefields import resource_message, text_of
 from master.dispatch.security import security_message, unsupported
+from master.dispatch.volumes import volume_message
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
 from master.kinds.core.pod.container import Container, EnvVar, EphemeralContainer, ResourceRequirements
-from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodDNSConfig, PodSecurityContext
-from master.kinds.core.pod.volume import Volume
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service
 from master.objects.meta import parse_time
@@ -28,7 +29,6 @@ from master.schema.quantity import millis_of as cpu_millis
 from proto import checks, contract
 from proto.gen import desired_pb2 as wire
 
-DEFAULT_MODE = 0o644
 DEFAULT_GRACE_S = 30
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 HEADLESS = "None"
@@ -38,6 +38,7 @@ def pod_message(pod: Pod) -> wire.Pod:
     """The parts of a pod that its node needs."""
     meta, spec = pod.metadata, pod.spec
     security = spec.security_context or PodSecurityContext()
+    containers = (*spec.init_containers, *spec.containers)
     grace_s = meta.deletion_grace_period_seconds
     if grace_s is None:
         grace_s = spec.termination_grace_period_seconds
@@ -50,9 +51,9 @@ def pod_message(pod: Pod) -> wire.Pod:
         deletion_timestamp=_timestamp(meta.deletion_timestamp),
         grace_period_s=DEFAULT_GRACE_S if grace_s is None else _seconds(grace_s),
         restart_policy=spec.restart_policy or "Always",
-        init_containers=[container_message(container, spec.security_context) for container in spec.init_containers],
-        containers=[container_message(container, spec.security_context) for container in spec.containers],
-        volumes=[volume_message(volume) for volume in spec.volumes],
+        init_containers=[container_message(each, spec.security_context, containers) for each in spec.init_containers],
+        containers=[container_message(each, spec.security_context, containers) for each in spec.containers],
+        volumes=[volume_message(volume, containers) for volume in spec.volumes],
         host_network=spec.host_network,
         hostname=spec.hostname,
         enable_service_links=spec.enable_service_links is not False,
@@ -74,13 +75,17 @@ def pod_message(pod: Pod) -> wire.Pod:
         subdomain=spec.subdomain,
         set_hostname_as_fqdn=bool(spec.set_hostname_as_fqdn),
         image_pull_secrets=[ref.name for ref in spec.image_pull_secrets if ref.name],
-        ephemeral_containers=[_ephemeral_message(each, spec.security_context) for each in spec.ephemeral_containers],
+        ephemeral_containers=[
+            _ephemeral_message(each, spec.security_context, containers) for each in spec.ephemeral_containers
+        ],
     )
     return message
 
 
-def container_message(container: Container, pod_security: PodSecurityContext | None = None) -> wire.Container:
-    """A container. The pod's security context applies where the container's own is silent."""
+def container_message(
+    container: Container, pod_security: PodSecurityContext | None = None, containers: Sequence[Container] = ()
+) -> wire.Container:
+    """A container of `containers`. The pod's security context applies where the container's own is silent."""
     return wire.Container(
         name=container.name,
         image=container.image,
@@ -93,7 +98,7 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
             for ref, secret in ((source.config_map_ref, False), (source.secret_ref, True))
             if ref is not None
         ],
-        env=[env_message(variable, container) for variable in container.env],
+        env=[env_message(variable, container, containers) for variable in container.env],
         ports=[
             wire.ContainerPort(
                 name=port.name,
@@ -134,14 +139,16 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
     )
 
 
-def _ephemeral_message(container: EphemeralContainer, pod_security: PodSecurityContext | None) -> wire.Container:
-    message = container_message(container, pod_security)
+def _ephemeral_message(
+    container: EphemeralContainer, pod_security: PodSecurityContext | None, containers: Sequence[Container]
+) -> wire.Container:
+    message = container_message(container, pod_security, containers)
     message.target_container = container.target_container_name
     return message
 
 
-def env_message(variable: EnvVar, container: Container) -> wire.EnvVar:
-    """An environment variable. References to the container's own resources are resolved here."""
+def env_message(variable: EnvVar, container: Container, containers: Sequence[Container] = ()) -> wire.EnvVar:
+    """An environment variable. References to resources are resolved here, but for limits that come from the node."""
     source = variable.value_from
     message = wire.EnvVar(name=variable.name)
     if source is None:
@@ -155,7 +162,11 @@ def env_message(variable: EnvVar, container: Container) -> wire.EnvVar:
         key = source.secret_key_ref
         message.secret_key.CopyFrom(wire.KeyRef(name=key.name, key=key.key, optional=bool(key.optional)))
     elif source.resource_field_ref is not None:
-        message.value = str(_resource_field(source.resource_field_ref, container.resources))
+        resource = resource_message(source.resource_field_ref, containers, container)
+        if (text := text_of(resource)) is not None:
+            message.value = text
+        else:
+            message.resource.CopyFrom(resource)
     return message
 
 
@@ -168,33 +179,6 @@ def resources_message(resources: ResourceRequirements) -> wire.Resources:
         memory_request_bytes=resource_bytes(requests.get("memory", limits.get("memory", "0"))),
         memory_limit_bytes=resource_bytes(limits.get("memory", "0")),
     )
-
-
-def volume_message(volume: Volume) -> wire.Volume:
-    """A volume with its source. Of an unsupported source only the name is sent; the pod waits and says so."""
-    message = wire.Volume(name=volume.name)
-    if volume.host_path is not None:
-        message.host_path.CopyFrom(wire.Volume.HostPath(path=volume.host_path.path, type=volume.host_path.type or ""))
-    elif volume.config_map is not None:
-        maps = volume.config_map
-        keys = _keys(maps.name, maps.items, default_mode=maps.default_mode, optional=maps.optional)
-        message.config_map.CopyFrom(keys)
-    elif volume.secret is not None:
-        secret = volume.secret
-        keys = _keys(secret.secret_name, secret.items, default_mode=secret.default_mode, optional=secret.optional)
-        message.secret.CopyFrom(keys)
-    elif volume.empty_dir is None and (unsupported := _source_name(volume)):
-        message.unsupported = unsupported
-    else:
-        empty = volume.empty_dir
-        limit = empty.size_limit if empty else None
-        message.empty_dir.CopyFrom(
-            wire.Volume.EmptyDir(
-                medium=empty.medium if empty else "",
-                size_limit_bytes=0 if limit is None else resource_bytes(str(limit)),
-            )
-        )
-    return message
 
 
 def last_message(pod: Pod) -> wire.Pod:
@@ -312,33 +296,6 @@ def _dns_config(config: PodDNSConfig | None) -> wire.DnsConfig | None:
         searches=config.searches,
         options=[wire.DnsConfig.Option(name=option.name, value=option.value) for option in config.options],
     )
-
-
-def _keys(
-    name: str, items: tuple[KeyToPath, ...], *, default_mode: int | None, optional: bool | None
-) -> wire.Volume.Keys:
-    return wire.Volume.Keys(
-        name=name,
-        items=[wire.KeyToPath(key=item.key, path=item.path, mode=item.mode) for item in items],
-        default_mode=DEFAULT_MODE if default_mode is None else default_mode,
-        optional=bool(optional),
-    )
-
-
-def _source_name(volume: Volume) -> str:
-    """The JSON name of the volume's source; empty without one, which means emptyDir."""
-    fields = zip(volume.__struct_fields__, volume.__struct_encode_fields__, strict=True)
-    return next((name for field, name in fields if field != "name" and getattr(volume, field) is not None), "")
-
-
-def _resource_field(ref: ResourceFieldSelector, resources: ResourceRequirements) -> int:
-    """A resource field of the downward API: in units of the divisor, rounded up."""
-    kind, _, name = ref.resource.partition(".")
-    text = (resources.limits if kind == "limits" else resources.requests).get(name, "0")
-    convert = cpu_millis if name == "cpu" else resource_bytes
-    # As in Kubernetes, 0 means the default.
-    divisor = convert(str(ref.divisor or "1")) or convert("1")
-    return -(-convert(text) // divisor)
 
 
 def _timestamp(text: str) -> Timestamp | None:

@@ -35,6 +35,11 @@ def _volumes(pod: Pod) -> Iterator[tuple[Section, str]]:
             yield Section.CONFIG_MAP, volume.config_map.name
         if volume.secret is not None:
             yield Section.SECRET, volume.secret.secret_name
+        for source in volume.projected.sources if volume.projected is not None else ():
+            if source.config_map is not None:
+                yield Section.CONFIG_MAP, source.config_map.name
+            if source.secret is not None:
+                yield Section.SECRET, source.secret.name
 
 
 def _variables(container: Container) -> Iterator[tuple[Section, str]]:

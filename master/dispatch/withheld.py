@@ -22,16 +22,22 @@ VOLUME: Final = "upgrade-the-agent"
 
 def for_older_agents(message: wire.Pod, status: PodStatus) -> wire.Pod | None:
     """The pod for an agent below version SINCE, if it must not get the same message; else None."""
-    if has_run(status):
-        return None
-    names = sorted(set(_settings(message)))
-    if not names:
-        return None
     changed = wire.Pod()
     changed.CopyFrom(message)
-    text = f"the agent of this node is too old for {', '.join(names)}, which"
-    changed.volumes.append(wire.Volume(name=VOLUME, unsupported=text))
-    return changed
+    _simplify(changed)
+    names = [] if has_run(status) else sorted(set(_settings(message)))
+    if names:
+        text = f"the agent of this node is too old for {', '.join(names)}, which"
+        changed.volumes.append(wire.Volume(name=VOLUME, unsupported=text))
+    return changed if changed != message else None
+
+
+def _simplify(pod: wire.Pod) -> None:
+    """Change what such an agent would misunderstand into what it was sent before."""
+    for container in (*pod.init_containers, *pod.containers):
+        for variable in container.env:
+            if variable.HasField("resource"):
+                variable.value = "0"
 
 
 def has_run(status: PodStatus) -> bool:
@@ -60,7 +66,13 @@ def _settings(pod: wire.Pod) -> Iterator[str]:
         # Older agents would wait for the end of a sidecar.
         if container.restart_policy:
             yield "restartPolicy of a container"
+    yield from _of_volumes(pod)
+
+
+def _of_volumes(pod: wire.Pod) -> Iterator[str]:
     for volume in pod.volumes:
+        if volume.HasField("projected"):
+            yield "downwardAPI and projected volumes"
         for keys in (volume.config_map, volume.secret):
             if any(item.HasField("mode") for item in keys.items):
                 yield "items[].mode"

@@ -157,18 +157,32 @@ class KeyRef(_message.Message):
     def __init__(self, name: _Optional[str] = ..., key: _Optional[str] = ..., optional: _Optional[bool] = ...) -> None: ...
 
 class EnvVar(_message.Message):
-    __slots__ = ("name", "value", "field_path", "config_map_key", "secret_key")
+    __slots__ = ("name", "value", "field_path", "config_map_key", "secret_key", "resource")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     FIELD_PATH_FIELD_NUMBER: _ClassVar[int]
     CONFIG_MAP_KEY_FIELD_NUMBER: _ClassVar[int]
     SECRET_KEY_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
     name: str
     value: str
     field_path: str
     config_map_key: KeyRef
     secret_key: KeyRef
-    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., field_path: _Optional[str] = ..., config_map_key: _Optional[_Union[KeyRef, _Mapping]] = ..., secret_key: _Optional[_Union[KeyRef, _Mapping]] = ...) -> None: ...
+    resource: ResourceField
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., field_path: _Optional[str] = ..., config_map_key: _Optional[_Union[KeyRef, _Mapping]] = ..., secret_key: _Optional[_Union[KeyRef, _Mapping]] = ..., resource: _Optional[_Union[ResourceField, _Mapping]] = ...) -> None: ...
+
+class ResourceField(_message.Message):
+    __slots__ = ("resource", "amount", "divisor", "problem")
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DIVISOR_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    resource: str
+    amount: int
+    divisor: int
+    problem: str
+    def __init__(self, resource: _Optional[str] = ..., amount: _Optional[int] = ..., divisor: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class EnvFrom(_message.Message):
     __slots__ = ("prefix", "name", "optional", "secret")
@@ -421,7 +435,7 @@ class KeyToPath(_message.Message):
     def __init__(self, key: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ...) -> None: ...
 
 class Volume(_message.Message):
-    __slots__ = ("name", "empty_dir", "host_path", "config_map", "secret", "unsupported")
+    __slots__ = ("name", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected")
     class EmptyDir(_message.Message):
         __slots__ = ("medium", "size_limit_bytes")
         MEDIUM_FIELD_NUMBER: _ClassVar[int]
@@ -447,19 +461,64 @@ class Volume(_message.Message):
         default_mode: int
         optional: bool
         def __init__(self, name: _Optional[str] = ..., items: _Optional[_Iterable[_Union[KeyToPath, _Mapping]]] = ..., default_mode: _Optional[int] = ..., optional: _Optional[bool] = ...) -> None: ...
+    class Projected(_message.Message):
+        __slots__ = ("sources", "default_mode")
+        class File(_message.Message):
+            __slots__ = ("path", "mode", "field_path", "resource")
+            PATH_FIELD_NUMBER: _ClassVar[int]
+            MODE_FIELD_NUMBER: _ClassVar[int]
+            FIELD_PATH_FIELD_NUMBER: _ClassVar[int]
+            RESOURCE_FIELD_NUMBER: _ClassVar[int]
+            path: str
+            mode: int
+            field_path: str
+            resource: ResourceField
+            def __init__(self, path: _Optional[str] = ..., mode: _Optional[int] = ..., field_path: _Optional[str] = ..., resource: _Optional[_Union[ResourceField, _Mapping]] = ...) -> None: ...
+        class Downward(_message.Message):
+            __slots__ = ("items",)
+            ITEMS_FIELD_NUMBER: _ClassVar[int]
+            items: _containers.RepeatedCompositeFieldContainer[Volume.Projected.File]
+            def __init__(self, items: _Optional[_Iterable[_Union[Volume.Projected.File, _Mapping]]] = ...) -> None: ...
+        class Token(_message.Message):
+            __slots__ = ("path", "audience", "expiration_s")
+            PATH_FIELD_NUMBER: _ClassVar[int]
+            AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+            EXPIRATION_S_FIELD_NUMBER: _ClassVar[int]
+            path: str
+            audience: str
+            expiration_s: int
+            def __init__(self, path: _Optional[str] = ..., audience: _Optional[str] = ..., expiration_s: _Optional[int] = ...) -> None: ...
+        class Source(_message.Message):
+            __slots__ = ("config_map", "secret", "downward", "token")
+            CONFIG_MAP_FIELD_NUMBER: _ClassVar[int]
+            SECRET_FIELD_NUMBER: _ClassVar[int]
+            DOWNWARD_FIELD_NUMBER: _ClassVar[int]
+            TOKEN_FIELD_NUMBER: _ClassVar[int]
+            config_map: Volume.Keys
+            secret: Volume.Keys
+            downward: Volume.Projected.Downward
+            token: Volume.Projected.Token
+            def __init__(self, config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., downward: _Optional[_Union[Volume.Projected.Downward, _Mapping]] = ..., token: _Optional[_Union[Volume.Projected.Token, _Mapping]] = ...) -> None: ...
+        SOURCES_FIELD_NUMBER: _ClassVar[int]
+        DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
+        sources: _containers.RepeatedCompositeFieldContainer[Volume.Projected.Source]
+        default_mode: int
+        def __init__(self, sources: _Optional[_Iterable[_Union[Volume.Projected.Source, _Mapping]]] = ..., default_mode: _Optional[int] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMPTY_DIR_FIELD_NUMBER: _ClassVar[int]
     HOST_PATH_FIELD_NUMBER: _ClassVar[int]
     CONFIG_MAP_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]
     UNSUPPORTED_FIELD_NUMBER: _ClassVar[int]
+    PROJECTED_FIELD_NUMBER: _ClassVar[int]
     name: str
     empty_dir: Volume.EmptyDir
     host_path: Volume.HostPath
     config_map: Volume.Keys
     secret: Volume.Keys
     unsupported: str
-    def __init__(self, name: _Optional[str] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ...) -> None: ...
+    projected: Volume.Projected
+    def __init__(self, name: _Optional[str] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ...) -> None: ...
 
 class HostAlias(_message.Message):
     __slots__ = ("ip", "hostnames")

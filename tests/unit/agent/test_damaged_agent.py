@@ -318,7 +318,7 @@ def test_a_damaged_link_record_is_dropped(tmp_path: Path, damage: str) -> None:
 @pytest.mark.parametrize("damage", [name for name in ALL if name not in UNREADABLE])
 def test_a_damaged_file_of_a_volume_is_written_again(tmp_path: Path, damage: str) -> None:
     """A power cut can keep a file's name and lose its content; a container would read an empty file."""
-    volume = model.Volume("config", model.KeysVolume(name="c", secret=False))
+    volume = model.Volume("config", model.FilesVolume((model.KeysSource("c", secret=False),), in_memory=False))
     pod = model.Pod(model.PodUid("uid-1"), "default", "web", containers=(), volumes=(volume,))
     content = {"app.conf": b"the configuration " * 20}
     ref = model.ObjectRef("default", "c")

@@ -9,22 +9,13 @@ from typing import Any
 import msgspec
 
 from master.kinds.core.pod.container import Container, EnvVar, LifecycleHandler, Probe
-from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
+from master.kinds.core.pod.fieldrefs import check_field, check_resource
 from master.objects.scalars import MAX_INT32
 from master.schema import resourcenames
 from master.schema.checks import Findings
 from master.schema.names import dns_label, port_name
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-# The fields of a pod that are known before its containers start, and fields that only volumes can show.
-_ENV_FIELDS = (
-    *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName"),
-    *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
-)
-_VOLUME_FIELDS = ("metadata.annotations", "metadata.labels")
-_ENV_RESOURCES = tuple(
-    f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory")
-)
 
 
 def given(union: Any, names: Iterable[str] = ()) -> list[str]:
@@ -104,33 +95,15 @@ class ContainerCheck:
         if variable.value:
             self.findings.invalid(at, "", "may not be specified when `value` is not empty")
         if source.field_ref is not None:
-            self._field_ref(source.field_ref, f"{at}.fieldRef")
+            check_field(source.field_ref, f"{at}.fieldRef", self.findings, in_volume=False)
         if source.resource_field_ref is not None:
-            self._resource_ref(source.resource_field_ref, f"{at}.resourceFieldRef")
+            where = f"{at}.resourceFieldRef"
+            check_resource(source.resource_field_ref, where, self.findings, in_volume=False)
         for field, ref in (("configMapKeyRef", source.config_map_key_ref), ("secretKeyRef", source.secret_key_ref)):
             if ref is not None and not ref.name:
                 self.findings.required(f"{at}.{field}.name")
             if ref is not None and not ref.key:
                 self.findings.required(f"{at}.{field}.key")
-
-    def _field_ref(self, ref: ObjectFieldSelector, at: str) -> None:
-        path = ref.field_path
-        if not path or path in _ENV_FIELDS:
-            return
-        name, bracket, _ = path.partition("['")
-        if bracket and path.endswith("']") and name in _VOLUME_FIELDS:
-            return
-        if path in _VOLUME_FIELDS:
-            self.findings.unsupported(f"{at}.fieldPath", path, _ENV_FIELDS)
-        else:
-            why = f"error converting fieldPath: field label not supported: {path}"
-            self.findings.invalid(f"{at}.fieldPath", path, why)
-
-    def _resource_ref(self, ref: ResourceFieldSelector, at: str) -> None:
-        if ref.resource and ref.resource not in _ENV_RESOURCES:
-            kind, _, name = ref.resource.partition(".")
-            if kind not in ("limits", "requests") or not name.startswith("hugepages-"):
-                self.findings.unsupported(f"{at}.resource", ref.resource, _ENV_RESOURCES)
 
     def _env_from(self) -> None:
         for index, source in enumerate(self.container.env_from):

@@ -31,9 +31,12 @@ class ObjectFieldSelector(Model, frozen=True, kw_only=True):
 
 
 class ResourceFieldSelector(Model, frozen=True, kw_only=True):
-    """A resource of a container, such as `limits.cpu`. The value is divided by `divisor` (default 1) and rounded up."""
+    """A resource of a container, such as `limits.cpu`. The value is divided by `divisor` (default 1) and rounded up.
 
-    container_name: Annotated[str, inert("the resource would be that of another container")] = ""
+    A limit that the container does not have is what its node can give to pods.
+    """
+
+    container_name: str = ""
     resource: Required = always("")
     divisor: Quantity | None = None
 

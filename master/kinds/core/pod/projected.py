@@ -1,6 +1,7 @@
 """Volumes whose files the node makes from other objects than config maps and secrets: downward API and projected.
 
-No node supports them yet: a pod with such a volume waits, and the reason of its containers names the source.
+Nodes do not support bundles of certificates and certificates of pods: a pod with such a source waits, and the reason of
+its containers names it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from typing import Annotated
 
 from msgspec import field
 
-from master.kinds.core.pod.keys import KeyToPath, ObjectFieldSelector, ResourceFieldSelector
+from master.kinds.core.pod.keys import OWNER_EFFECT, KeyToPath, ObjectFieldSelector, ResourceFieldSelector
 from master.objects.meta import LabelSelector, Model, always
-from master.objects.scalars import Id, Mode, Required, number_within
+from master.objects.scalars import Id, Mode, Required, inert, number_within, refused
+
+_WAITS = refused("the volume would have this source; the pod waits, and its containers say why")
 
 
 class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
@@ -21,7 +24,7 @@ class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
     field_ref: ObjectFieldSelector | None = None
     resource_field_ref: ResourceFieldSelector | None = None
     mode: Mode | None = None
-    user: Id | None = None
+    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
 
 
 class DownwardAPIVolumeSource(Model, frozen=True, kw_only=True):
@@ -29,7 +32,7 @@ class DownwardAPIVolumeSource(Model, frozen=True, kw_only=True):
 
     items: tuple[DownwardAPIVolumeFile, ...] = ()
     default_mode: Mode | None = None
-    default_user: Id | None = None
+    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
 
 
 class SecretProjection(Model, frozen=True, kw_only=True):
@@ -60,7 +63,7 @@ class ServiceAccountTokenProjection(Model, frozen=True, kw_only=True):
     audience: str = ""
     expiration_seconds: Annotated[int, number_within(600, 1 << 32)] | None = None
     path: Required = always("")
-    user: Id | None = None
+    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
 
 
 class ClusterTrustBundleProjection(Model, frozen=True, kw_only=True):
@@ -71,7 +74,7 @@ class ClusterTrustBundleProjection(Model, frozen=True, kw_only=True):
     label_selector: LabelSelector | None = None
     optional: bool | None = None
     path: Required = always("")
-    user: Id | None = None
+    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
 
 
 class PodCertificateProjection(Model, frozen=True, kw_only=True):
@@ -84,7 +87,7 @@ class PodCertificateProjection(Model, frozen=True, kw_only=True):
     key_path: str = ""
     certificate_chain_path: str = ""
     user_annotations: dict[str, str] = field(default_factory=dict)
-    user: Id | None = None
+    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
 
 
 class VolumeProjection(Model, frozen=True, kw_only=True):
@@ -94,8 +97,8 @@ class VolumeProjection(Model, frozen=True, kw_only=True):
     downward_api: DownwardAPIProjection | None = None
     config_map: ConfigMapProjection | None = None
     service_account_token: ServiceAccountTokenProjection | None = None
-    cluster_trust_bundle: ClusterTrustBundleProjection | None = None
-    pod_certificate: PodCertificateProjection | None = None
+    cluster_trust_bundle: Annotated[ClusterTrustBundleProjection, _WAITS] | None = None
+    pod_certificate: Annotated[PodCertificateProjection, _WAITS] | None = None
 
 
 class ProjectedVolumeSource(Model, frozen=True, kw_only=True):
@@ -103,4 +106,4 @@ class ProjectedVolumeSource(Model, frozen=True, kw_only=True):
 
     sources: tuple[VolumeProjection, ...] = ()
     default_mode: Mode | None = None
-    default_user: Id | None = None
+    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None

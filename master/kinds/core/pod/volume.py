@@ -1,6 +1,7 @@
 """The volumes of a pod, and their mounts in containers.
 
-Nodes support emptyDir, hostPath, configMap and secret. A pod with another source (storage.py, projected.py) waits.
+Nodes support emptyDir, hostPath, configMap, secret, downwardAPI and projected. A pod with another source (storage.py)
+waits.
 """
 
 from __future__ import annotations
@@ -113,10 +114,10 @@ class Volume(Model, frozen=True, kw_only=True):
     host_path: HostPathVolumeSource | None = None
     secret: SecretVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
-    downward_api: Annotated[DownwardAPIVolumeSource, _WAITS] | None = None
+    downward_api: DownwardAPIVolumeSource | None = None
     persistent_volume_claim: Annotated[PersistentVolumeClaimVolumeSource, _WAITS] | None = None
     nfs: Annotated[NFSVolumeSource, _WAITS] | None = None
-    projected: Annotated[ProjectedVolumeSource, _WAITS] | None = None
+    projected: ProjectedVolumeSource | None = None
     csi: Annotated[CSIVolumeSource, _WAITS] | None = None
     ephemeral: Annotated[EphemeralVolumeSource, _WAITS] | None = None
     git_repo: Annotated[GitRepoVolumeSource, _WAITS] | None = None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from master.kinds.core.pod.claim import check_claim_spec
-from master.kinds.core.pod.containers import given, relative_path
-from master.kinds.core.pod.keys import KeyToPath
+from master.kinds.core.pod.containers import given
+from master.kinds.core.pod.filevolumes import check_projected, downward_file, key_items
 from master.kinds.core.pod.volume import Volume
 from master.kinds.core.pod.volumedefaults import volume_sources
-from master.kinds.workload.selector import check_selector
 from master.schema.checks import Findings
 from master.schema.names import dns_label
 
@@ -37,11 +36,11 @@ def _source(volume: Volume, where: str, findings: Findings) -> None:
     if volume.config_map is not None:
         if not volume.config_map.name:
             findings.required(f"{where}.configMap.name")
-        _items(volume.config_map.items, f"{where}.configMap.items", findings)
+        key_items(volume.config_map.items, f"{where}.configMap.items", findings)
     if volume.secret is not None:
         if not volume.secret.secret_name:
             findings.required(f"{where}.secret.secretName")
-        _items(volume.secret.items, f"{where}.secret.items", findings)
+        key_items(volume.secret.items, f"{where}.secret.items", findings)
     for field, cluster in (("rbd", volume.rbd), ("cephfs", volume.cephfs)):
         if cluster is not None and not cluster.monitors:
             findings.required(f"{where}.{field}.monitors")
@@ -55,15 +54,8 @@ def _selected(volume: Volume, where: str, findings: Findings) -> None:
             findings.required(f"{where}.ephemeral.volumeClaimTemplate")
         else:
             check_claim_spec(template.spec, f"{where}.ephemeral.volumeClaimTemplate.spec", findings)
-    for index, part in enumerate(volume.projected.sources if volume.projected else ()):
-        if part.cluster_trust_bundle is not None:
-            place = f"{where}.projected.sources[{index}].clusterTrustBundle.labelSelector"
-            check_selector(part.cluster_trust_bundle.label_selector, place, findings)
-
-
-def _items(items: tuple[KeyToPath, ...], at: str, findings: Findings) -> None:
-    for index, item in enumerate(items):
-        where = f"{at}[{index}].path"
-        relative_path(where, item.path, findings)
-        if item.path.startswith("..") and ".." not in item.path.split("/"):
-            findings.invalid(where, item.path, "must not start with '..'")
+    if volume.downward_api is not None:
+        for index, item in enumerate(volume.downward_api.items):
+            downward_file(item, f"{where}.downwardAPI.items[{index}]", findings)
+    if volume.projected is not None:
+        check_projected(volume.projected, f"{where}.projected", findings)

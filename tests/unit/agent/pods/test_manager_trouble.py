@@ -10,10 +10,13 @@ import pytest
 from agent.model import (
     ConfigMap,
     Container,
+    DownwardFile,
+    DownwardSource,
     EmptyDir,
     EnvVar,
+    FilesVolume,
     KeyRef,
-    KeysVolume,
+    KeysSource,
     LogOptions,
     LogRequest,
     ObjectRef,
@@ -80,7 +83,7 @@ async def test_a_missing_config_map_is_waited_for(bed: Bed) -> None:
 
 
 async def test_a_secret_that_is_not_on_disk_is_waited_for(bed: Bed) -> None:
-    web = pod(volumes=(Volume("s", KeysVolume("pw", secret=True)),))
+    web = pod(volumes=(Volume("s", FilesVolume((KeysSource("pw", secret=True),))),))
     ref = ObjectRef("default", "pw")
     async with bed.manager() as manager:
         await manager.apply(desired(web, secrets_known=False), complete=False)
@@ -91,6 +94,21 @@ async def test_a_secret_that_is_not_on_disk_is_waited_for(bed: Bed) -> None:
         await manager.apply(desired(web, secrets={ref: Secret(ref, {"k": b"v"})}), complete=True)
         await settle()
         assert bed.ready() and len(bed.memory.mounted) == 1
+
+
+async def test_a_changed_label_is_in_the_files_that_show_it(bed: Bed) -> None:
+    items = (DownwardFile("labels", "metadata.labels"),)
+    shown = pod(volumes=(Volume("v", FilesVolume((DownwardSource(items),))),), labels={"a": "1"})
+    async with bed.manager() as manager:
+        await manager.apply(desired(shown), complete=True)
+        await settle()
+        assert bed.ready()
+        file = bed.config.state_dir / "pods" / UID / "volumes/v/labels"
+        assert file.read_text() == 'a="1"'
+        await manager.apply(desired(replace(shown, labels={"a": "2"})), complete=True)
+        await settle()
+        assert file.read_text() == 'a="2"' and bed.ready()
+        assert len(bed.engine.named("app")) == 1, "no container was replaced"
 
 
 async def test_container_that_cannot_start_crash_loops(bed: Bed) -> None:
@@ -225,7 +243,7 @@ async def test_config_maps_and_secrets_are_mounted_read_only(bed: Bed) -> None:
     mounts = (VolumeMount("k", "/k"), VolumeMount("e", "/e"))
     web = pod(
         containers=(Container("app", IMAGE, volume_mounts=mounts),),
-        volumes=(Volume("k", KeysVolume("c", secret=False)), Volume("e", EmptyDir())),
+        volumes=(Volume("k", FilesVolume((KeysSource("c", secret=False),), in_memory=False)), Volume("e", EmptyDir())),
     )
     async with bed.manager() as manager:
         await manager.apply(desired(web, config_maps={ref: ConfigMap(ref, {"a": b"1"})}), complete=True)

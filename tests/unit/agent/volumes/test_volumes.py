@@ -14,8 +14,9 @@ from agent.model import (
     Container,
     Desired,
     EmptyDir,
+    FilesVolume,
     HostPath,
-    KeysVolume,
+    KeysSource,
     KeyToPath,
     ObjectRef,
     Pod,
@@ -42,6 +43,12 @@ DESIRED = Desired(
 
 GROUP = os.getegid()
 """The only group that a test without privileges may give files to."""
+
+
+def keys_volume(
+    name: str, *, secret: bool, items: tuple[KeyToPath, ...] = (), default_mode: int = 0o644, optional: bool = False
+) -> FilesVolume:
+    return FilesVolume((KeysSource(name, secret, items, optional),), default_mode, in_memory=secret)
 
 
 def mode_of(path: Path) -> int:
@@ -164,7 +171,7 @@ def test_host_path_does_not_follow_a_link_out_of_the_root(bed: Bed, tmp_path: Pa
 
 
 def test_config_map_files_change_together(bed: Bed) -> None:
-    source = KeysVolume("c", secret=False, default_mode=0o640)
+    source = keys_volume("c", secret=False, default_mode=0o640)
     path = bed.prepare(source)
     assert (path / "a").read_bytes() == b"1" and (path / "b").read_bytes() == b"\x00\xff"
     assert stat.S_IMODE((path / "a").stat().st_mode) == 0o640
@@ -176,23 +183,23 @@ def test_config_map_files_change_together(bed: Bed) -> None:
 
 
 def test_items_choose_and_rename(bed: Bed) -> None:
-    path = bed.prepare(KeysVolume("c", secret=False, items=(KeyToPath("a", "deep/er/x"),)))
+    path = bed.prepare(keys_volume("c", secret=False, items=(KeyToPath("a", "deep/er/x"),)))
     assert (path / "deep/er/x").read_bytes() == b"1" and not (path / "b").exists()
 
 
 def test_each_file_may_have_its_own_mode(bed: Bed) -> None:
     items = (KeyToPath("a", "a", 0o400), KeyToPath("b", "b", 0), KeyToPath("b", "c"))
-    path = bed.prepare(KeysVolume("c", secret=False, items=items, default_mode=0o640))
+    path = bed.prepare(keys_volume("c", secret=False, items=items, default_mode=0o640))
     assert [mode_of(path / name) for name in "abc"] == [0o400, 0, 0o640]
     other = (KeyToPath("a", "a", 0o444), *items[1:])
-    bed.prepare(KeysVolume("c", secret=False, items=other, default_mode=0o640))
+    bed.prepare(keys_volume("c", secret=False, items=other, default_mode=0o640))
     assert mode_of(path / "a") == 0o444
 
 
 @pytest.mark.parametrize("secret", [False, True])
 def test_the_group_of_the_pod_may_read_every_file(bed: Bed, secret: bool) -> None:
     keys = replace(DESIRED, secrets={SECRET: Secret(SECRET, {"a": b"1"})})
-    source = KeysVolume("s" if secret else "c", secret=secret, items=(KeyToPath("a", "deep/a"),), default_mode=0o400)
+    source = keys_volume("s" if secret else "c", secret=secret, items=(KeyToPath("a", "deep/a"),), default_mode=0o400)
     path = bed.prepare(source, keys)
     assert mode_of(path / "deep/a") == 0o400
     bed.prepare(source, keys, group=GROUP)
@@ -203,18 +210,18 @@ def test_the_group_of_the_pod_may_read_every_file(bed: Bed, secret: bool) -> Non
 
 
 def test_secret_is_in_memory(bed: Bed) -> None:
-    path = bed.prepare(KeysVolume("s", secret=True, default_mode=0o600))
+    path = bed.prepare(keys_volume("s", secret=True, default_mode=0o600))
     assert path in bed.memory.mounted and (path / "pw").read_bytes() == b"x"
 
 
 @pytest.mark.parametrize(
     ("source", "desired", "named"),
     [
-        (KeysVolume("none", secret=False), DESIRED, 'config map "default/none" not found'),
-        (KeysVolume("none", secret=True), replace(DESIRED, secrets_known=False), "waiting for the master"),
-        (KeysVolume("c", secret=False, items=(KeyToPath("no", "x"),)), DESIRED, 'no key "no"'),
-        (KeysVolume("c", secret=False, items=(KeyToPath("a", "../x"),)), DESIRED, "not a path inside"),
-        (KeysVolume("c", secret=False, default_mode=0o4755), DESIRED, "not between 0 and 777"),
+        (keys_volume("none", secret=False), DESIRED, 'config map "default/none" not found'),
+        (keys_volume("none", secret=True), replace(DESIRED, secrets_known=False), "waiting for the master"),
+        (keys_volume("c", secret=False, items=(KeyToPath("no", "x"),)), DESIRED, 'no key "no"'),
+        (keys_volume("c", secret=False, items=(KeyToPath("a", "../x"),)), DESIRED, "not a path inside"),
+        (keys_volume("c", secret=False, default_mode=0o4755), DESIRED, "not between 0 and 777"),
         (UnsupportedVolume("nfs"), DESIRED, "nfs is not supported"),
         (EmptyDir("HugePages"), DESIRED, '"HugePages" is not supported'),
     ],
@@ -225,7 +232,7 @@ def test_the_error_names_the_volume(bed: Bed, source: VolumeSource, desired: Des
 
 
 def test_a_missing_optional_volume_is_empty(bed: Bed) -> None:
-    path = bed.prepare(KeysVolume("none", secret=False, optional=True))
+    path = bed.prepare(keys_volume("none", secret=False, optional=True))
     assert [entry for entry in path.iterdir() if not entry.name.startswith("..")] == []
 
 
@@ -261,7 +268,7 @@ def test_a_sub_path_of_another_type_replaces_that_of_the_container_before(bed: B
 
 @pytest.mark.parametrize("secret", [False, True])
 def test_a_volume_can_be_mounted_below_a_volume_of_keys(bed: Bed, secret: bool) -> None:
-    source = KeysVolume("s" if secret else "c", secret=secret)
+    source = keys_volume("s" if secret else "c", secret=secret)
     mounts = (
         VolumeMount("v", "/c"),
         VolumeMount("tls", "/c/ssl/private"),
@@ -283,7 +290,7 @@ def test_a_volume_can_be_mounted_below_a_volume_of_keys(bed: Bed, secret: bool) 
 @pytest.mark.parametrize("keys", [("a", "ssl", "a"), ("ssl", "a", "ssl")])
 def test_a_key_comes_and_goes_where_another_volume_is_mounted(bed: Bed, keys: tuple[str, ...]) -> None:
     mounts = (VolumeMount("v", "/c"), VolumeMount("tls", "/c/ssl"), VolumeMount("tls", "/c/..data_new"))
-    volumes = (Volume("v", KeysVolume("c", secret=False)), Volume("tls", EmptyDir()))
+    volumes = (Volume("v", keys_volume("c", secret=False)), Volume("tls", EmptyDir()))
     web = Pod(UID, "default", "web", (Container("app", "web:1", volume_mounts=mounts),), volumes=volumes)
     for key in keys:
         changed = replace(DESIRED, config_maps={CONFIG: ConfigMap(CONFIG, {key: b"2", "other": b"3"})})

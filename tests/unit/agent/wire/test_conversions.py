@@ -53,7 +53,7 @@ def test_pod() -> None:
     assert [volume.source for volume in pod.volumes] == [
         model.EmptyDir("Memory"),
         model.HostPath("/x"),
-        model.KeysVolume("pw", secret=True, default_mode=0o600),
+        model.FilesVolume((model.KeysSource("pw", secret=True),), 0o600),
         model.UnsupportedVolume("nfs"),
         model.UnsupportedVolume("its source"),
     ]
@@ -94,7 +94,9 @@ def test_security_of_a_pod() -> None:
     )
     assert other.security == model.SecurityContext()
     items = (model.KeyToPath("k", "p", 0), model.KeyToPath("k", "q"))
-    assert pod.volumes[0].source == model.KeysVolume("c", secret=False, items=items, default_mode=0)
+    assert pod.volumes[0].source == model.FilesVolume(
+        (model.KeysSource("c", secret=False, items=items),), 0, in_memory=False
+    )
     assert (pod.host_pid, pod.host_ipc, pod.share_process_namespace) == (True, True, True)
     assert (pod.supplemental_groups, pod.fs_group, pod.unsupported) == ((5,), 0, ("spec.hostUsers: false",))
     assert [sysctl.name for sysctl in pod.sysctls] == [

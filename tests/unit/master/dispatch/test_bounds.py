@@ -71,7 +71,7 @@ def extreme_pod(name: str, namespace: str, number: int) -> Any:
                     "env": [
                         {
                             "name": "CPU",
-                            "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1n"}},
+                            "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}},
                         }
                     ],
                 }

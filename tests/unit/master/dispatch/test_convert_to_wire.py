@@ -10,6 +10,7 @@ from agent import model
 from agent.wire.desired import pod_from_proto
 from master.dispatch import convert
 from master.dispatch.security import security_message, unsupported
+from master.dispatch.volumes import volume_message
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.node import Node
 from master.kinds.core.pod.container import (
@@ -43,6 +44,16 @@ from master.kinds.core.pod.profiles import (
     SELinuxOptions,
     WindowsSecurityContextOptions,
 )
+from master.kinds.core.pod.projected import (
+    ClusterTrustBundleProjection,
+    ConfigMapProjection,
+    DownwardAPIVolumeFile,
+    DownwardAPIVolumeSource,
+    ProjectedVolumeSource,
+    SecretProjection,
+    ServiceAccountTokenProjection,
+    VolumeProjection,
+)
 from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
 from master.kinds.core.pod.volume import (
     ConfigMapVolumeSource,
@@ -55,6 +66,8 @@ from master.kinds.core.pod.volume import (
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 from proto.gen import desired_pb2 as wire
+
+PROJECTED = wire.Volume.Projected
 
 
 @pytest.mark.parametrize(
@@ -113,12 +126,37 @@ def test_quantities_become_numbers(
             "1",
             id="cores are rounded up",
         ),
+        pytest.param(
+            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.ephemeral-storage", divisor="1Mi")),
+            "resource",
+            wire.ResourceField(resource="ephemeral-storage", divisor=1 << 20),
+            id="a limit of the node",
+        ),
+        pytest.param(
+            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="requests.cpu")),
+            "value",
+            "0",
+            id="no request",
+        ),
+        pytest.param(
+            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu", container_name="other")),
+            "value",
+            "2",
+            id="resources of another container",
+        ),
+        pytest.param(
+            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu", container_name="none")),
+            "resource",
+            wire.ResourceField(resource="cpu", divisor=1000, problem="container none not found"),
+            id="no such container",
+        ),
     ],
 )
 def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> None:
     resources = ResourceRequirements(limits={"memory": "128Mi", "cpu": "250m"})
     variable = EnvVar(name="N", value="v" if source is None else "", value_from=source)
-    message = convert.env_message(variable, Container(resources=resources))
+    other = Container(name="other", resources=ResourceRequirements(limits={"cpu": "2"}))
+    message = convert.env_message(variable, Container(resources=resources), [other])
     assert message.WhichOneof("source") == field
     assert getattr(message, field) == expected
 
@@ -153,6 +191,82 @@ def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> No
             id="secret",
         ),
         pytest.param(
+            Volume(
+                name="v",
+                downward_api=DownwardAPIVolumeSource(
+                    default_mode=0o400,
+                    items=(
+                        DownwardAPIVolumeFile(path="a", field_ref=ObjectFieldSelector(field_path="metadata.labels")),
+                        DownwardAPIVolumeFile(
+                            path="b",
+                            mode=0,
+                            resource_field_ref=ResourceFieldSelector(resource="limits.memory", container_name="app"),
+                        ),
+                    ),
+                ),
+            ),
+            wire.Volume(
+                name="v",
+                projected=PROJECTED(
+                    default_mode=0o400,
+                    sources=[
+                        PROJECTED.Source(
+                            downward=PROJECTED.Downward(
+                                items=[
+                                    PROJECTED.File(path="a", field_path="metadata.labels"),
+                                    PROJECTED.File(
+                                        path="b", mode=0, resource=wire.ResourceField(resource="memory", divisor=1)
+                                    ),
+                                ]
+                            )
+                        )
+                    ],
+                ),
+            ),
+            id="downwardAPI",
+        ),
+        pytest.param(
+            Volume(
+                name="v",
+                projected=ProjectedVolumeSource(
+                    sources=(
+                        VolumeProjection(config_map=ConfigMapProjection(name="c", optional=True)),
+                        VolumeProjection(secret=SecretProjection(name="s", items=(KeyToPath(key="k", path="p"),))),
+                        VolumeProjection(service_account_token=ServiceAccountTokenProjection(path="t", audience="x")),
+                    )
+                ),
+            ),
+            wire.Volume(
+                name="v",
+                projected=PROJECTED(
+                    default_mode=0o644,
+                    sources=[
+                        PROJECTED.Source(config_map=wire.Volume.Keys(name="c", default_mode=0o644, optional=True)),
+                        PROJECTED.Source(
+                            secret=wire.Volume.Keys(
+                                name="s", default_mode=0o644, items=[wire.KeyToPath(key="k", path="p")]
+                            )
+                        ),
+                        PROJECTED.Source(token=PROJECTED.Token(path="t", audience="x", expiration_s=3600)),
+                    ],
+                ),
+            ),
+            id="projected",
+        ),
+        pytest.param(
+            Volume(
+                name="v",
+                projected=ProjectedVolumeSource(
+                    sources=(
+                        VolumeProjection(config_map=ConfigMapProjection(name="c")),
+                        VolumeProjection(cluster_trust_bundle=ClusterTrustBundleProjection(name="b", path="p")),
+                    )
+                ),
+            ),
+            wire.Volume(name="v", unsupported="projected.clusterTrustBundle"),
+            id="a source that is not supported",
+        ),
+        pytest.param(
             Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="c")),
             wire.Volume(name="v", unsupported="persistentVolumeClaim"),
             id="not supported",
@@ -160,7 +274,7 @@ def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> No
     ],
 )
 def test_volumes(volume: Volume, expected: wire.Volume) -> None:
-    assert convert.volume_message(volume) == expected
+    assert volume_message(volume, [Container(name="app")]) == expected
 
 
 @pytest.mark.parametrize(

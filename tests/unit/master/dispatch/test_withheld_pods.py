@@ -14,10 +14,11 @@ from master.dispatch.outbox import Outbox
 from master.dispatch.view import View
 from master.dispatch.withheld import SINCE, VOLUME
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
-from master.kinds.core.pod.container import Container, ContainerStatus, SecurityContext
-from master.kinds.core.pod.keys import KeyToPath
+from master.kinds.core.pod.container import Container, ContainerStatus, EnvVar, EnvVarSource, SecurityContext
+from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus, Sysctl
 from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile
+from master.kinds.core.pod.projected import DownwardAPIVolumeSource
 from master.kinds.core.pod.volume import SecretVolumeSource, Volume
 from master.objects.meta import ObjectMeta
 from proto import contract
@@ -86,6 +87,7 @@ SETTINGS = {
     "seccompProfile": pod(SecurityContext(seccomp_profile=SeccompProfile(type="Unconfined"))),
     "appArmorProfile": pod(SecurityContext(app_armor_profile=AppArmorProfile(type="RuntimeDefault"))),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
+    "downwardAPI and projected volumes": pod(volumes=(Volume(name="v", downward_api=DownwardAPIVolumeSource()),)),
 }
 
 
@@ -117,6 +119,16 @@ def test_a_pod_that_has_run_goes_on_when_only_the_master_is_upgraded() -> None:
     web = ran(context(run_as_non_root=True))
     view = view_of(web)
     assert sent(view, OLD) == sent(view, SINCE)
+
+
+def test_an_older_agent_gets_a_number_in_place_of_the_limit_of_its_node() -> None:
+    source = EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu"))
+    env = (EnvVar(name="CPU", value_from=source),)
+    view = view_of(ran(pod(containers=(Container(name="app", image="web:1", env=env),))))
+    assert [sent(view, version).containers[0].env[0].WhichOneof("source") for version in (OLD, SINCE)] == [
+        "value",
+        "resource",
+    ]
 
 
 def test_a_status_changes_nothing_for_the_present_session() -> None:

@@ -23,6 +23,7 @@ MASTER: Final = Path(__file__).resolve().parents[4] / "master"
 _SECURITY: Final = ("dispatch/security.py",)
 _CONVERT: Final = ("dispatch/convert.py",)
 _PROBES: Final = ("dispatch/probes.py",)
+_VOLUMES: Final = ("dispatch/volumes.py",)
 _SCHEDULER: Final = ("scheduler/model.py", "scheduler/predicates.py")
 _ENDPOINTS: Final = ("controllers/endpoints.py", "dispatch/convert.py", "dispatch/endpoints.py")
 
@@ -77,18 +78,26 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "ConfigMapKeySelector": _CONVERT,
     "SecretKeySelector": _CONVERT,
     "ObjectFieldSelector": _CONVERT,
-    "ResourceFieldSelector": _CONVERT,
+    "ResourceFieldSelector": ("dispatch/resourcefields.py",),
     "SecurityContext": _SECURITY,
     "Capabilities": _SECURITY,
     "SeccompProfile": _SECURITY,
     "AppArmorProfile": _SECURITY,
     "VolumeMount": (*_CONVERT, *_SECURITY),
-    "Volume": _CONVERT,
-    "EmptyDirVolumeSource": _CONVERT,
-    "HostPathVolumeSource": _CONVERT,
-    "SecretVolumeSource": _CONVERT,
-    "ConfigMapVolumeSource": _CONVERT,
-    "KeyToPath": _CONVERT,
+    "Volume": _VOLUMES,
+    "EmptyDirVolumeSource": _VOLUMES,
+    "HostPathVolumeSource": _VOLUMES,
+    "SecretVolumeSource": _VOLUMES,
+    "ConfigMapVolumeSource": _VOLUMES,
+    "KeyToPath": _VOLUMES,
+    "DownwardAPIVolumeSource": _VOLUMES,
+    "DownwardAPIVolumeFile": _VOLUMES,
+    "ProjectedVolumeSource": _VOLUMES,
+    "VolumeProjection": _VOLUMES,
+    "SecretProjection": _VOLUMES,
+    "ConfigMapProjection": _VOLUMES,
+    "DownwardAPIProjection": _VOLUMES,
+    "ServiceAccountTokenProjection": _VOLUMES,
     "ServiceSpec": (
         "controllers/backends.py",
         "dispatch/convert.py",

@@ -255,6 +255,71 @@ def case(name: str, spec: dict[str, Any], *expected: tuple[str, str]) -> Any:
             *((INVALID, f"volumes[0].configMap.items[{index}].path") for index in range(3)),
         ),
         case(
+            "fields in files",
+            {
+                "volumes": [
+                    {
+                        "name": "v",
+                        "downwardAPI": {
+                            "items": [
+                                {"path": "a", "fieldRef": {"fieldPath": "metadata.labels"}},
+                                {"path": "b", "fieldRef": {"fieldPath": "metadata.annotations['x']"}},
+                                {"path": "..c", "fieldRef": {"fieldPath": "spec.nodeName"}},
+                                {"path": "d"},
+                                {"path": "e", "resourceFieldRef": {"resource": "limits.cpu"}},
+                                {"path": "f", "resourceFieldRef": {"resource": "cpu", "containerName": "c"}},
+                            ]
+                        },
+                    }
+                ]
+            },
+            (INVALID, "volumes[0].downwardAPI.items[2].path"),
+            (UNSUPPORTED, "volumes[0].downwardAPI.items[2].fieldRef.fieldPath"),
+            (REQUIRED, "volumes[0].downwardAPI.items[3]"),
+            (REQUIRED, "volumes[0].downwardAPI.items[4].resourceFieldRef.containerName"),
+            (UNSUPPORTED, "volumes[0].downwardAPI.items[5].resourceFieldRef.resource"),
+        ),
+        case(
+            "divisors",
+            container(
+                env=[
+                    {"name": "N", "valueFrom": {"resourceFieldRef": {"resource": resource, "divisor": divisor}}}
+                    for resource, divisor in (
+                        ("limits.cpu", "1m"),
+                        ("limits.cpu", "1Mi"),
+                        ("requests.memory", "1Mi"),
+                        ("requests.memory", "10"),
+                        ("limits.hugepages-2Mi", "1m"),
+                    )
+                ]
+            ),
+            *((INVALID, f"containers[0].env[{n}].valueFrom.resourceFieldRef.divisor") for n in (1, 3, 4)),
+        ),
+        case(
+            "a projected volume",
+            {
+                "volumes": [
+                    {
+                        "name": "v",
+                        "projected": {
+                            "sources": [
+                                {"secret": {"name": "s", "items": [{"key": "k", "path": "a"}]}, "configMap": {}},
+                                {"configMap": {"name": "m", "items": [{"key": "k", "path": "a"}]}},
+                                {"serviceAccountToken": {"path": "../t", "expirationSeconds": 5}},
+                                {"downwardAPI": {"items": [{"path": "a", "fieldRef": {"fieldPath": "metadata.uid"}}]}},
+                            ]
+                        },
+                    }
+                ]
+            },
+            (INVALID, "volumes[0].projected.sources[2].serviceAccountToken.expirationSeconds"),
+            (FORBIDDEN, "volumes[0].projected.sources[0].configMap"),
+            (REQUIRED, "volumes[0].projected.sources[0].configMap.name"),
+            (INVALID, "volumes[0].projected"),
+            (INVALID, "volumes[0].projected.sources[2].serviceAccountToken.path"),
+            (INVALID, "volumes[0].projected"),
+        ),
+        case(
             "another host port",
             {"hostNetwork": True} | container(ports=[{"containerPort": 1, "hostPort": 2}]),
             (INVALID, "containers[0].ports[0].hostPort"),

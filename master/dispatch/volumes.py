@@ -1,0 +1,128 @@
+"""Converts the volumes of pods to messages of the contract. Pure functions.
+
+Of a source that no node supports only the name is sent: the pod waits, and its reason has the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from master.dispatch.resourcefields import resource_message
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.keys import KeyToPath
+from master.kinds.core.pod.projected import (
+    DownwardAPIVolumeFile,
+    ProjectedVolumeSource,
+    ServiceAccountTokenProjection,
+    VolumeProjection,
+)
+from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
+from master.schema.quantity import bytes_of
+from proto.gen import desired_pb2 as wire
+
+DEFAULT_MODE: Final = 0o644
+_TOKEN_S: Final = 3600
+# In the order of the API.
+_UNSUPPORTED: Final = {"cluster_trust_bundle": "clusterTrustBundle", "pod_certificate": "podCertificate"}
+
+
+def volume_message(volume: Volume, containers: Iterable[Container] = ()) -> wire.Volume:
+    """A volume with its source. `containers`: those of the pod, init containers too."""
+    message = wire.Volume(name=volume.name)
+    if volume.host_path is not None:
+        message.host_path.CopyFrom(wire.Volume.HostPath(path=volume.host_path.path, type=volume.host_path.type or ""))
+    elif volume.config_map is not None:
+        maps = volume.config_map
+        message.config_map.CopyFrom(_keys(maps.name, maps.items, mode=maps.default_mode, optional=maps.optional))
+    elif volume.secret is not None:
+        secret = volume.secret
+        keys = _keys(secret.secret_name, secret.items, mode=secret.default_mode, optional=secret.optional)
+        message.secret.CopyFrom(keys)
+    elif volume.downward_api is not None:
+        source = wire.Volume.Projected.Source(downward=_downward(volume.downward_api.items, containers))
+        mode = _mode(volume.downward_api.default_mode)
+        message.projected.CopyFrom(wire.Volume.Projected(sources=[source], default_mode=mode))
+    elif volume.projected is not None:
+        _set_projected(message, volume.projected, containers)
+    elif volume.empty_dir is None and (unsupported := _source_name(volume)):
+        message.unsupported = unsupported
+    else:
+        message.empty_dir.CopyFrom(_empty_dir(volume.empty_dir or EmptyDirVolumeSource()))
+    return message
+
+
+def _empty_dir(source: EmptyDirVolumeSource) -> wire.Volume.EmptyDir:
+    size = 0 if source.size_limit is None else bytes_of(str(source.size_limit))
+    return wire.Volume.EmptyDir(medium=source.medium, size_limit_bytes=size)
+
+
+def _set_projected(message: wire.Volume, source: ProjectedVolumeSource, containers: Iterable[Container]) -> None:
+    unsupported = (_unsupported(part) for part in source.sources)
+    if name := next(filter(None, unsupported), ""):
+        message.unsupported = f"projected.{name}"
+        return
+    sources = [_projection(part, containers) for part in source.sources]
+    projected = wire.Volume.Projected(sources=sources, default_mode=_mode(source.default_mode))
+    message.projected.CopyFrom(projected)
+
+
+def _unsupported(source: VolumeProjection) -> str:
+    return next((name for field, name in _UNSUPPORTED.items() if getattr(source, field) is not None), "")
+
+
+def _projection(source: VolumeProjection, containers: Iterable[Container]) -> wire.Volume.Projected.Source:
+    message = wire.Volume.Projected.Source()
+    if source.config_map is not None:
+        maps = source.config_map
+        message.config_map.CopyFrom(_keys(maps.name, maps.items, optional=maps.optional))
+    elif source.secret is not None:
+        secret = source.secret
+        message.secret.CopyFrom(_keys(secret.name, secret.items, optional=secret.optional))
+    elif source.service_account_token is not None:
+        message.token.CopyFrom(_token(source.service_account_token))
+    else:
+        message.downward.CopyFrom(_downward(source.downward_api.items if source.downward_api else (), containers))
+    return message
+
+
+def _token(source: ServiceAccountTokenProjection) -> wire.Volume.Projected.Token:
+    return wire.Volume.Projected.Token(
+        path=source.path, audience=source.audience, expiration_s=source.expiration_seconds or _TOKEN_S
+    )
+
+
+def _downward(
+    items: Iterable[DownwardAPIVolumeFile], containers: Iterable[Container]
+) -> wire.Volume.Projected.Downward:
+    return wire.Volume.Projected.Downward(items=[_file(item, containers) for item in items])
+
+
+def _file(item: DownwardAPIVolumeFile, containers: Iterable[Container]) -> wire.Volume.Projected.File:
+    message = wire.Volume.Projected.File(path=item.path, mode=item.mode)
+    if item.resource_field_ref is not None:
+        message.resource.CopyFrom(resource_message(item.resource_field_ref, containers))
+    else:
+        message.field_path = item.field_ref.field_path if item.field_ref else ""
+    return message
+
+
+def _keys(
+    name: str, items: tuple[KeyToPath, ...], *, mode: int | None = None, optional: bool | None
+) -> wire.Volume.Keys:
+    return wire.Volume.Keys(
+        name=name,
+        items=[wire.KeyToPath(key=item.key, path=item.path, mode=item.mode) for item in items],
+        default_mode=_mode(mode),
+        optional=bool(optional),
+    )
+
+
+def _mode(mode: int | None) -> int:
+    return DEFAULT_MODE if mode is None else mode
+
+
+def _source_name(volume: Volume) -> str:
+    """The JSON name of the volume's source; empty without one, which means emptyDir."""
+    fields = zip(volume.__struct_fields__, volume.__struct_encode_fields__, strict=True)
+    return next((name for field, name in fields if field != "name" and getattr(volume, field) is not None), "")

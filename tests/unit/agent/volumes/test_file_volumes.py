@@ -1,0 +1,158 @@
+"""Volumes with files of several sources: the downward API, projected volumes, and their tokens."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.model import (
+    ConfigMap,
+    Container,
+    Desired,
+    DownwardFile,
+    DownwardSource,
+    FilesVolume,
+    KeysSource,
+    KeyToPath,
+    ObjectRef,
+    Pod,
+    PodUid,
+    ResourceField,
+    Secret,
+    SecurityContext,
+    TokenSource,
+    Volume,
+)
+from agent.statuses import Capacity
+from agent.volumes.errors import VolumeError
+from agent.volumes.manager import Volumes
+from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles
+
+CONFIG, SECRET = ObjectRef("default", "c"), ObjectRef("default", "s")
+DESIRED = Desired(
+    pods={},
+    config_maps={CONFIG: ConfigMap(CONFIG, {"a": b"1", "b": b"2"})},
+    secrets={SECRET: Secret(SECRET, {"pw": b"x"})},
+)
+POD = Pod(PodUid("u1"), "default", "web", (Container("app", "web:1"),), labels={"app": "web"})
+TOKEN = TokenSource("token", "vault", 600)
+ALL = FilesVolume(
+    (
+        KeysSource("c", secret=False, items=(KeyToPath("a", "conf/a", 0o400),)),
+        KeysSource("s", secret=True),
+        DownwardSource(
+            (
+                DownwardFile("labels", "metadata.labels", mode=0o440),
+                DownwardFile("cpu", resource=ResourceField("cpu", 1000)),
+            )
+        ),
+        TOKEN,
+    ),
+    0o644,
+)
+
+
+class Bed:
+    def __init__(self, directory: Path) -> None:
+        self.memory = FakeMemoryFiles()
+        self.volumes = Volumes(
+            state_dir=directory,
+            host_path_root=directory,
+            memory=self.memory,
+            binds=FakeBinds(),
+            node=Capacity(cpu_millis=2000, memory_bytes=0, pods=1),
+        )
+
+    def prepare(
+        self,
+        source: FilesVolume,
+        pod: Pod = POD,
+        desired: Desired = DESIRED,
+        *,
+        tokens: Mapping[TokenSource, bytes] | None = None,
+    ) -> Path:
+        web = replace(pod, volumes=(Volume("v", source),))
+        return self.volumes.prepare(web, desired, {TOKEN: b"t1"} if tokens is None else tokens)["v"]
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Bed:
+    return Bed(tmp_path)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_projected_volume_has_the_files_of_all_its_sources_in_memory(bed: Bed) -> None:
+    path = bed.prepare(ALL)
+    files = {name: (path / name).read_bytes() for name in ("conf/a", "pw", "labels", "cpu", "token")}
+    assert files == {"conf/a": b"1", "pw": b"x", "labels": b'app="web"', "cpu": b"2", "token": b"t1"}
+    assert path in bed.memory.mounted
+    assert [mode_of(path / name) for name in ("conf/a", "labels", "token")] == [0o400, 0o440, 0o644]
+
+
+def test_a_changed_label_and_a_new_token_are_switched_together(bed: Bed) -> None:
+    path = bed.prepare(ALL)
+    before = (path / "..data").readlink()
+    bed.prepare(ALL, replace(POD, labels={"app": "other"}), tokens={TOKEN: b"t2"})
+    assert (path / "labels").read_bytes() == b'app="other"' and (path / "token").read_bytes() == b"t2"
+    assert (path / "..data").readlink() != before and not (path / before).exists()
+
+
+def test_a_token_that_cannot_be_had_stays_as_it_was(bed: Bed) -> None:
+    with pytest.raises(VolumeError, match="no token of service account"):
+        bed.prepare(ALL, tokens={})
+    path = bed.prepare(ALL)
+    bed.prepare(ALL, replace(POD, labels={}), tokens={})
+    assert (path / "token").read_bytes() == b"t1" and (path / "labels").read_bytes() == b""
+
+
+def test_a_token_is_for_the_common_user_and_the_group_of_the_pod_only(bed: Bed) -> None:
+    one = SecurityContext(run_as_user=os.getuid())
+    app, other = Container("app", "web:1", security=one), Container("other", "web:1", security=one)
+    path = bed.prepare(ALL, replace(POD, containers=(app, other)))
+    assert mode_of(path / "token") == 0o600 and (path / "token").stat().st_uid == os.getuid()
+    path = bed.prepare(ALL, replace(POD, containers=(app, replace(other, security=SecurityContext()))))
+    assert mode_of(path / "token") == 0o644, "the users differ"
+    path = bed.prepare(ALL, replace(POD, fs_group=os.getegid()))
+    assert mode_of(path / "token") == 0o640 and (path / "token").stat().st_gid == os.getegid()
+
+
+def test_of_two_files_with_the_same_path_the_later_source_counts(bed: Bed) -> None:
+    source = FilesVolume((KeysSource("c", secret=False), DownwardSource((DownwardFile("a", "metadata.name"),))))
+    path = bed.prepare(source)
+    assert (path / "a").read_bytes() == b"web" and (path / "b").read_bytes() == b"2"
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        (KeysSource("none", secret=False), 'config map "default/none" not found'),
+        (KeysSource("s", secret=True, items=(KeyToPath("no", "x"),)), 'secret "default/s" has no key "no"'),
+        (DownwardSource((DownwardFile("x", "spec.nodeName"),)), "not supported"),
+        (
+            DownwardSource((DownwardFile("x", resource=ResourceField("cpu", 1, problem="container y not found")),)),
+            "y not found",
+        ),
+        (DownwardSource((DownwardFile("../x", "metadata.name"),)), "not a path inside"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_named(bed: Bed, source: KeysSource | DownwardSource, named: str) -> None:
+    with pytest.raises(VolumeError, match=named):
+        bed.prepare(FilesVolume((source,)))
+
+
+def test_optional_sources_may_be_missing(bed: Bed) -> None:
+    sources = (
+        KeysSource("none", secret=False, optional=True),
+        KeysSource("none", secret=True, optional=True),
+        KeysSource("s", secret=True),
+    )
+    path = bed.prepare(FilesVolume(sources))
+    assert [entry.name for entry in path.iterdir() if not entry.name.startswith("..")] == ["pw"]
