@@ -22,6 +22,7 @@ from agent.runtime.docker import DockerRuntime
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
+from agent.session.tokens import SessionTokens
 from agent.usage.cadvisor import Facts
 from agent.usage.meter import Meter
 from agent.usagepages import add_pages
@@ -86,7 +87,10 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         node=settings.node,
     )
     prober = NodeProber(runtime.exec, clock)
-    pods = PodManager(runtime, network, volumes, reports, clock, settings, prober=prober, processes=runtime.exec)
+    tokens = SessionTokens()
+    pods = PodManager(
+        runtime, network, volumes, reports, clock, settings, prober=prober, processes=runtime.exec, tokens=tokens
+    )
     dns = DnsProcess(
         lambda: resolvconf.of_host(config.resolv_conf).nameservers,
         clock,
@@ -101,5 +105,5 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         facts=lambda: Facts(host.machine_id(config.state_dir), host.boot_id()),
         version=host.agent_version(),
     )
-    session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
+    session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock, tokens=tokens)
     return node, session

@@ -207,6 +207,7 @@ async def _run_controllers(core: _Core) -> None:
 
 async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:
     # Loading gRPC takes a while.
+    from master.dispatch.accounttokens import AccountTokens
     from master.dispatch.departures import Departures
     from master.dispatch.server import SessionServer
     from master.dispatch.service import MasterService
@@ -222,6 +223,7 @@ async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) 
         departures=Departures(core.resources, core.identities, core.sessions),
         trust=core.trust,
         pki=core.pki,
+        tokens=AccountTokens(core.resources),
     )
     config = core.config
     await SessionServer(service, core.pki, address=config.listen_address, port=config.session_port).run()

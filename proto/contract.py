@@ -35,6 +35,9 @@ PROCESSES_SINCE: Final = 3
 CLUSTER_DOMAIN: Final = "cluster.local"
 """The domain of the names of services and pods in DNS."""
 
+TOKENS_SINCE: Final = 3
+"""The first protocol version in which nodes ask for tokens of service accounts."""
+
 OLDEST_PROTOCOL_VERSION: Final = 1
 """Agents from this version on are served, and agents still speak to masters from this version on."""
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
-from agent.model import PodUid
+from agent.model import Pod, PodUid, TokenSource
 from agent.statuses import NO_CAPACITY, Capacity, Event, PodStatus
 
 
@@ -27,6 +27,14 @@ class PodNetwork(Protocol):
 
     async def release(self, uid: PodUid) -> None:
         """Free the pod's address; called only after the sandbox is gone."""
+        ...
+
+
+class TokenIssuer(Protocol):
+    """Gives pods their tokens. Implemented by agent/session/tokens.py."""
+
+    async def issue(self, pod: Pod, source: TokenSource) -> tuple[bytes, float]:
+        """A new token of the pod's service account, and its lifetime in seconds. Raises AgentError."""
         ...
 
 

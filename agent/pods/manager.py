@@ -20,7 +20,7 @@ from agent.connections import Connection
 from agent.model import ConnectionRequest, Desired, LogRequest, Pod, PodUid, ProcessRequest
 from agent.pods.connections import open_connection
 from agent.pods.errors import LogUnavailable, NoConnection, ProcessUnavailable
-from agent.pods.interface import PodNetwork, PodsConfig, Reporter
+from agent.pods.interface import PodNetwork, PodsConfig, Reporter, TokenIssuer
 from agent.pods.logs import read_logs
 from agent.pods.measurable import target
 from agent.pods.names import identify, node_labels
@@ -60,9 +60,10 @@ class PodManager:
         *,
         prober: Prober,
         processes: Exec,
+        tokens: TokenIssuer,
     ) -> None:
         self._exec = processes
-        self._context = WorkerContext(runtime, network, volumes, config, clock, prober)
+        self._context = WorkerContext(runtime, network, volumes, config, clock, prober, tokens)
         self._reporter = reporter
         self._labels = node_labels(config)
         self._workers: dict[PodUid, PodWorker] = {}

@@ -56,6 +56,8 @@ class Memory:
     retries: Mapping[Key, Retry] = field(default_factory=dict)
     restarts: Mapping[str, Backoff] = field(default_factory=dict)
     signals: Mapping[ContainerId, Signals] = field(default_factory=dict)
+    volumes_until: float = 0.0
+    """When the volumes have to be prepared again, because a token ends; 0.0: never."""
     ends: Mapping[ContainerId, float] = field(default_factory=dict)
     """When containers ended."""
     set_ahead_s: float = 0.0
@@ -135,6 +137,7 @@ class Memory:
                 )
                 for container, signals in self.signals.items()
             },
+            volumes_until=self.volumes_until and self.volumes_until + by_s,
             ends={container: at + by_s for container, at in self.ends.items()},
             set_ahead_s=self.set_ahead_s + by_s,
         )

@@ -44,12 +44,13 @@ from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles, seccomp_profile
 from agent.pods.health import Fault
 from agent.pods.images import Images
-from agent.pods.interface import PodNetwork, PodsConfig
+from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
 from agent.pods.names import identify
 from agent.pods.roles import Role, role_of
 from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, sandbox_spec
+from agent.pods.tokens import PodTokens
 from agent.pods.view import PodView
 from agent.probes.interface import Prober, Target
 from agent.runtime import pause
@@ -87,6 +88,7 @@ class WorkerContext:
     config: PodsConfig
     clock: Clock
     prober: Prober
+    tokens: TokenIssuer
 
 
 class Performer:
@@ -109,6 +111,7 @@ class Performer:
         self._events = events
         self._images = Images(context.runtime, context.clock, events)
         self._mounted: Mounted = {}
+        self.tokens = PodTokens(context.tokens, context.clock)
 
     async def perform(self, action: Action, *, started_at: float) -> None:
         """Perform the action. Raises AgentError. `started_at`: when this node began to run the pod."""
@@ -203,12 +206,14 @@ class Performer:
 
     async def _prepare_volumes(self) -> None:
         pod, desired = self.pod, self.desired
+        self._view.volumes_changed = False
         if (formed := self._files.prepare(pod, desired.dns)) is not None:
             for reason, message in formed.complaints:
                 self._events.warning(reason, message)
         if pod.volumes:
-            self._mounted = await asyncio.to_thread(self._volumes.prepare, pod, desired)
-        self._view.volumes_ready = True
+            tokens = await self.tokens.of(pod)
+            self._mounted = await asyncio.to_thread(self._volumes.prepare, pod, desired, tokens)
+        self._view.volumes_ready = not self._view.volumes_changed
         self._view.disk_clean = False
 
     async def _create_container(self, action: CreateContainer) -> None:

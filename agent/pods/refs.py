@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.downward import reads_labels
-from agent.model import Container, DownwardSource, FilesVolume, ObjectRef, Pod
+from agent.model import Container, DownwardSource, FilesVolume, ObjectRef, Pod, TokenSource
 
 
 def references(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
@@ -28,6 +28,13 @@ def shows_labels(pod: Pod) -> bool:
         if isinstance(source, DownwardSource)
         for item in source.items
     )
+
+
+def tokens_of(pod: Pod) -> Iterator[TokenSource]:
+    """The tokens in the pod's volumes."""
+    for volume in pod.volumes:
+        if isinstance(volume.source, FilesVolume):
+            yield from (source for source in volume.source.sources if isinstance(source, TokenSource))
 
 
 def _names(pod: Pod) -> Iterator[tuple[bool, str]]:

@@ -60,8 +60,11 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
 
 def _advance(draft: Draft) -> None:
     _sandbox(draft)
-    if not draft.observed.volumes_ready:
+    until = draft.memory.volumes_until
+    if not draft.observed.volumes_ready or 0 < until <= draft.now:
         draft.add(PrepareVolumes())
+    elif until:
+        draft.wake(until)
     if not _stop_stale(draft) and draft.pod.init_containers:
         return  # init containers run again, with no other container running
     for container in draft.pod.ephemeral_containers:

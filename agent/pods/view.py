@@ -30,6 +30,8 @@ class PodView:
         self.address = ""
         self.attached: ContainerId | None = None
         self.volumes_ready = False
+        self.volumes_changed = False
+        """What they are made from has changed since they were prepared last, or since that began."""
         self.images: dict[str, int] = {}
         self.network_released = False
         self.disk_clean = False

@@ -21,6 +21,7 @@ from agent.pods.actions import (
     EnsureImage,
     Key,
     On,
+    PrepareVolumes,
     PreStop,
     ReadMessage,
     RemoveContainer,
@@ -36,7 +37,7 @@ from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
 from agent.pods.probing import Probing
-from agent.pods.refs import pull_secrets, references, shows_labels
+from agent.pods.refs import pull_secrets, references, shows_labels, tokens_of
 from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
 from agent.pods.step import is_creating, plan
@@ -99,6 +100,8 @@ class PodWorker:
         """Take a new desired state."""
         refs = references(pod)
         changed = _acted_on(pod) != _acted_on(self._pod) or _lookup(desired, refs) != _lookup(self._desired, refs)
+        # The first state of the master after a restart: now there are tokens.
+        changed |= desired.secrets_known and not self._desired.secrets_known and any(tokens_of(pod))
         if pod.deleted and not self._pod.deleted:
             self._cancel_pulls()
         same_credentials = _lookup(desired, pull_secrets(pod)) == _lookup(self._desired, pull_secrets(self._pod))
@@ -106,7 +109,7 @@ class PodWorker:
         self._pod = self._performer.pod = self._events.pod = pod
         self._desired = self._performer.desired = desired
         if changed:
-            self._view.volumes_ready = False
+            self._view.volumes_ready, self._view.volumes_changed = False, True
             # The change cannot be a reason to pull the same image sooner.
             self._memory = self._memory.retried_now(waiting={Key(On.IMAGE, name) for name, _, _ in same_images})
             self._wake.set()
@@ -252,6 +255,9 @@ class PodWorker:
         now = self._now()
         self._memory = self._memory.succeeded(action.key)
         match action:
+            case PrepareVolumes():
+                left_s = self._performer.tokens.renew_in_s
+                self._memory = replace(self._memory, volumes_until=0.0 if left_s is None else now + left_s)
             case SignalContainer():
                 self._memory = self._memory.signalled(action.id, now, force=action.force)
             case CreateContainer() if action.attempt > 0:

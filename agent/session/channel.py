@@ -92,6 +92,9 @@ class Master:
     async def renew(self, request: session_pb2.RenewRequest, timeout_s: float) -> session_pb2.RenewReply:
         return await _ask(self._channel, "RenewCertificate", request, timeout_s, session_pb2.RenewReply)
 
+    async def token(self, request: session_pb2.TokenRequest, timeout_s: float) -> session_pb2.TokenReply:
+        return await _ask(self._channel, "Token", request, timeout_s, session_pb2.TokenReply)
+
     async def membership(
         self, machine: session_pb2.Machine, timeout_s: float, *, uncordon: bool = False
     ) -> session_pb2.MembershipReply:

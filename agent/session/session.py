@@ -22,6 +22,7 @@ from agent.session.refusals import refusal_event
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.streams import Sources, StreamSender
+from agent.session.tokens import SessionTokens
 from agent.session.usages import usages_to_proto
 from agent.statuses import Beat, Capacity, NodeInfo, PodStatus
 from agent.usage.figures import Snapshot
@@ -95,6 +96,7 @@ class SessionLoop:
         clock: Clock,
         *,
         connect: Callable[[Identity], Master] = Master,
+        tokens: SessionTokens | None = None,
     ) -> None:
         self._renewal = renewal
         self._side = side
@@ -102,6 +104,7 @@ class SessionLoop:
         self._reports = reports
         self._clock = clock
         self._connect = connect
+        self._tokens = tokens or SessionTokens()
         self._backoff = Backoff(ceiling_s=HELLO_TIMEOUT_S)
         self._opened_at: float | None = None
         self._last_id = ""
@@ -156,7 +159,11 @@ class SessionLoop:
             conversation = _Conversation(
                 self._side, self._desired, self._reports, self._clock, master, reply, node=identity.node_name
             )
-            await conversation.run(self._renewal, info.address)
+            self._tokens.opened(master, reply)
+            try:
+                await conversation.run(self._renewal, info.address)
+            finally:
+                self._tokens.closed()
         raise Lost("the session ended")
 
     def _wait_s(self) -> float:

@@ -115,12 +115,13 @@ def _name(source: KeysSource, context: VolumeContext) -> str:
 
 def _token(source: TokenSource, context: VolumeContext) -> bytes:
     """The token, or the one that was written last: it may still be valid when the master cannot be reached."""
-    token = context.tokens.get(source)
+    token = context.tokens.texts.get(source)
     if token is None:
         token = filesets.present(context.directory, source.path)
     if token is None:
         raise VolumeError(
-            f'volume "{context.name}": there is no token of service account {context.pod.service_account}'
+            f'volume "{context.name}": no token of service account "{context.pod.service_account}": '
+            f"{context.tokens.problem or 'none has come from the master'}"
         )
     return token
 

@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from agent.model import Desired, Pod, TokenSource, VolumeSource
 
-NO_TOKENS: Final[Mapping[TokenSource, bytes]] = MappingProxyType({})
 S_contra = TypeVar("S_contra", bound=VolumeSource, contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of a pod that could be had; a volume that was written before keeps those that are missing.
+
+    `problem`: why some are missing.
+    """
+
+    texts: Mapping[TokenSource, bytes] = field(default_factory=dict, repr=False)
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +35,7 @@ class VolumeContext:
     directory: Path
     """`volumes/<name>` of the pod; the kind creates it if needed and owns everything in it."""
     desired: Desired
-    tokens: Mapping[TokenSource, bytes] = field(default_factory=lambda: NO_TOKENS)
-    """Those that could be had. A volume that was written before keeps the tokens that are missing here."""
+    tokens: Tokens = Tokens()
 
 
 class VolumeKind(Protocol[S_contra]):

@@ -7,16 +7,15 @@ The calls block and are made on a thread.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-from agent.model import Desired, EmptyDir, FilesVolume, HostPath, Pod, PodUid, TokenSource, VolumeSource
+from agent.model import Desired, EmptyDir, FilesVolume, HostPath, Pod, PodUid, VolumeSource
 from agent.statuses import NO_CAPACITY, Capacity
 from agent.volumes.emptydir import EmptyDirKind
 from agent.volumes.errors import VolumeError
 from agent.volumes.files import FilesKind
 from agent.volumes.hostpath import HostPathKind
-from agent.volumes.interface import NO_TOKENS, Binds, MemoryFiles, Mounted, VolumeContext
+from agent.volumes.interface import Binds, MemoryFiles, Mounted, Tokens, VolumeContext
 from agent.volumes.subpaths import SubPath, SubPaths
 from hull.trees import remove_tree
 
@@ -44,12 +43,12 @@ class Volumes:
         """The pod's directory."""
         return self._pods / uid
 
-    def prepare(self, pod: Pod, desired: Desired, tokens: Mapping[TokenSource, bytes] = NO_TOKENS) -> Mounted:
+    def prepare(self, pod: Pod, desired: Desired, tokens: Tokens | None = None) -> Mounted:
         """Make or update all volumes of a pod."""
         volumes = self.directory(pod.uid) / "volumes"
         return {
             volume.name: self._prepare(
-                volume.source, VolumeContext(pod, volume.name, volumes / volume.name, desired, tokens)
+                volume.source, VolumeContext(pod, volume.name, volumes / volume.name, desired, tokens or Tokens())
             )
             for volume in pod.volumes
         }

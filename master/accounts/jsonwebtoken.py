@@ -51,6 +51,8 @@ class JsonWebTokens:
         for name, value in (("pod", claims.pod), ("secret", claims.secret), ("node", claims.node)):
             if value is not None:
                 private[name] = _named(value)
+        if claims.warn_after is not None:
+            private["warnafter"] = int(claims.warn_after.timestamp())
         issued = int(claims.issued.timestamp())
         payload = {
             "aud": list(claims.audiences),
@@ -101,4 +103,5 @@ def _claims(payload: Mapping[str, Any]) -> Claims:
         pod=bound("pod"),
         secret=bound("secret"),
         node=bound("node"),
+        warn_after=datetime.fromtimestamp(private["warnafter"], UTC) if "warnafter" in private else None,
     )

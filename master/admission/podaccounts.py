@@ -1,5 +1,7 @@
 """The service account of a pod: `default` unless a new pod names one, which must exist. It stays in updates.
 
+A new pod gets a token of its account (podtokens.py), unless it or its account says that it does not want one.
+
 Unlike in Kubernetes, a pod can be created in a new namespace before the account `default` is there: that takes some
 milliseconds, and until then every manifest with a namespace and a pod would be refused.
 """
@@ -10,6 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from master.admission.podtokens import with_token
 from master.admission.refusal import refused
 from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt
@@ -31,12 +34,16 @@ class PodAccounts(Admission):
         if attempt.old is not None:
             attempt.new = _as_before(pod, attempt.old)
             return
-        name, namespace = pod.spec.service_account_name or pod.spec.service_account, pod.metadata.namespace
-        if not name:
-            attempt.new = replace(pod, spec=SPECS.changed(pod.spec, _with_default))
-        elif name != _DEFAULT and attempt.cache.entry(SERVICEACCOUNT, namespace, name) is None:
+        name = pod.spec.service_account_name or pod.spec.service_account
+        namespace = pod.metadata.namespace
+        account = attempt.cache.get(SERVICEACCOUNT, namespace, name or _DEFAULT)
+        if name and name != _DEFAULT and account is None:
             why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
             raise refused(attempt, why)
+        wants_token = pod.spec.automount_service_account_token
+        if wants_token is None and account is not None:
+            wants_token = account.automount_service_account_token
+        attempt.new = replace(pod, spec=SPECS.changed(pod.spec, _completed, wants_token is not False))
 
 
 def _as_before(pod: Pod, old: Pod) -> Pod:
@@ -46,5 +53,7 @@ def _as_before(pod: Pod, old: Pod) -> Pod:
     return replace(pod, spec=replace(pod.spec, service_account_name=name, service_account=other))
 
 
-def _with_default(spec: PodSpec) -> PodSpec:
-    return replace(spec, service_account_name=_DEFAULT, service_account=_DEFAULT)
+def _completed(spec: PodSpec, wants_token: bool) -> PodSpec:
+    if not (spec.service_account_name or spec.service_account):
+        spec = replace(spec, service_account_name=_DEFAULT, service_account=_DEFAULT)
+    return with_token(spec) if wants_token else spec

@@ -34,6 +34,8 @@ class Claims:
     pod: Named | None = None
     secret: Named | None = None
     node: Named | None = None
+    warn_after: datetime | None = None
+    """From then on the token should have been replaced, although it is valid for longer."""
 
 
 class Tokens(Protocol):

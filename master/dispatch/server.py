@@ -126,6 +126,7 @@ class SessionServer:
             ("ReportEvents", service.report_events, messages.EventReport, messages.EventReply),
             ("ReportLeft", service.report_left, messages.LeftReport, messages.LeftReply),
             ("RenewCertificate", service.renew, messages.RenewRequest, messages.RenewReply),
+            ("Token", service.token, messages.TokenRequest, messages.TokenReply),
             ("Membership", service.membership, messages.MembershipRequest, messages.MembershipReply),
             ("Drain", service.drain, messages.DrainRequest, messages.DrainReply),
             ("Leave", service.leave, messages.LeaveRequest, messages.LeaveReply),

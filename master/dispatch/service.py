@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
+from master.dispatch.accounttokens import AccountTokens
 from master.dispatch.agentcalls import AgentCall
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState
@@ -60,6 +61,7 @@ class MasterService:
     departures: Departures
     trust: Trust
     pki: Pki
+    tokens: AccountTokens
 
     async def hello(self, peer: Peer, request: session_pb2.HelloRequest) -> session_pb2.HelloReply:
         """Opens a session."""
@@ -177,6 +179,13 @@ class MasterService:
         if not await self.identities.replace(identity, renewed):
             raise Stale(f"the identity of node {peer.node} changed; try again")
         return session_pb2.RenewReply(certificate=certificate, ca=self.pki.ca_pem.decode())
+
+    async def token(self, peer: Peer, request: session_pb2.TokenRequest) -> session_pb2.TokenReply:
+        """A token for a volume of one of the node's pods."""
+        session = self._session(peer, request.session_id)
+        if session.version < contract.TOKENS_SINCE:
+            raise InvalidMessage(f"there are no tokens in sessions before version {contract.TOKENS_SINCE}")
+        return self.tokens.issue(peer.node, request)
 
     async def membership(self, peer: Peer, request: session_pb2.MembershipRequest) -> session_pb2.MembershipReply:
         """The state of the peer's node in the cluster. With `uncordon`, first removes the cordon that a drain set."""

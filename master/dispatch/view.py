@@ -24,9 +24,10 @@ from master.dispatch.encoded import Encoded
 from master.dispatch.endpoints import Mirrored, slice_message
 from master.dispatch.items import NODE_KEY, Key, Message, Section, encode, encode_removed
 from master.dispatch.nodeitems import TOO_LARGE, NodeItems
+from master.dispatch.poditems import adapt, ending, older_item
 from master.dispatch.references import references
 from master.dispatch.shared import MAX_SHARED_BYTES, Shared
-from master.dispatch.withheld import SINCE, for_older_agents
+from master.dispatch.withheld import SINCE
 from master.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NODE, POD, SECRET, SERVICE
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
@@ -38,7 +39,6 @@ from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import Object
 from master.registry.resource import Resource
 from proto import contract
-from proto.gen import desired_pb2, session_pb2
 
 KINDS: tuple[Resource[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, ENDPOINTSLICE, CONFIGMAP, SECRET)  # type: ignore[assignment]
 
@@ -117,8 +117,7 @@ class View:
             case Section.POD:
                 if own is None:
                     return None
-                older = own.older.get(key.name) if version < SINCE else None
-                return older or own.pods.get(key.name)
+                return own.pods.get(key.name) if version >= SINCE else older_item(own, key.name)
             case Section.CONFIG_MAP | Section.SECRET:
                 has = own is not None and key in own.references and key not in own.withheld
                 return self._payloads.item(key) if has else None
@@ -151,7 +150,7 @@ class View:
         else:
             yield from filter(None, map(self._endpoints.item, self._endpoints))
         yield from filter(None, map(self._payloads.item, sorted(own.references.keys() - own.withheld)))
-        yield from ({**own.pods, **own.older} if version < SINCE else own.pods).values()
+        yield from own.pods.values() if version >= SINCE else filter(None, (older_item(own, uid) for uid in own.pods))
 
     # --- objects -----------------------------------------------------------------------------------------------------
 
@@ -323,13 +322,13 @@ class View:
         sent = self._nodes[node].pods[uid] if before else None
         item = self._encode(pod, lambda: convert.pod_message(pod))
         if item is None and pod.metadata.deletion_timestamp:
-            item = self._encode(pod, lambda: _ending(pod, sent))
+            item = self._encode(pod, lambda: ending(pod, sent))
         if item is None:
             return
         own = self._nodes.setdefault(node, NodeItems())
         if item == sent:
             if uid in own.older:
-                _adapt(own, uid, item, pod)
+                adapt(own, uid, item, pod)
             return
         needed = references(pod)
         held = before.references if before else frozenset()
@@ -341,7 +340,7 @@ class View:
             return
         own.waiting.pop(uid, None)
         own.set_pod(uid, item)
-        _adapt(own, uid, item, pod)
+        adapt(own, uid, item, pod)
         dirty.mark(node, Key(Section.POD, "", uid))
         self._placed[uid] = _Placed(sys.intern(node), needed)
         self._hold(node, needed - held, dirty)
@@ -374,27 +373,4 @@ class View:
 
 
 def _same(message: Message) -> Message:
-    return message
-
-
-def _adapt(own: NodeItems, uid: str, item: bytes, pod: Pod) -> None:
-    """Keeps the item for older agents, if they must not get the usual one.
-
-    This by itself changes nothing for the present agent: an older one starts no container of such a pod.
-    """
-    older = for_older_agents(session_pb2.Cut.FromString(item).pods[0], pod.status)
-    if older is None:
-        own.older.pop(uid, None)
-    else:
-        own.older[uid] = encode(older)
-
-
-def _ending(pod: Pod, sent: bytes | None) -> desired_pb2.Pod:
-    """A pod that cannot be sent as it is has to end all the same: as it was sent before, if it was, but deleted."""
-    last = convert.last_message(pod)
-    if sent is None:
-        return last
-    message = session_pb2.Cut.FromString(sent).pods[0]
-    message.deletion_timestamp.CopyFrom(last.deletion_timestamp)
-    message.grace_period_s = last.grace_period_s
     return message

@@ -8,7 +8,7 @@ pod that has run on the node is sent as it is. Pure functions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from master.kinds.core.pod.model import PodStatus
 from proto.gen import desired_pb2 as wire
@@ -19,25 +19,45 @@ SINCE: Final = 3
 VOLUME: Final = "upgrade-the-agent"
 """The name of the added volume, which the reported reason begins with."""
 
+_INJECTED: Final = "kube-api-access-"
+
 
 def for_older_agents(message: wire.Pod, status: PodStatus) -> wire.Pod | None:
-    """The pod for an agent below version SINCE, if it must not get the same message; else None."""
-    changed = wire.Pod()
-    changed.CopyFrom(message)
-    _simplify(changed)
-    names = [] if has_run(status) else sorted(set(_settings(message)))
-    if names:
-        text = f"the agent of this node is too old for {', '.join(names)}, which"
-        changed.volumes.append(wire.Volume(name=VOLUME, unsupported=text))
-    return changed if changed != message else None
+    """The pod for an agent below version SINCE that must not start it. None: it gets what `simplified` makes."""
+    if has_run(status):
+        return None
+    changed = simplified(message)
+    names = sorted(set(_settings(changed)))
+    if not names:
+        return None
+    text = f"the agent of this node is too old for {', '.join(names)}, which"
+    changed.volumes.append(wire.Volume(name=VOLUME, unsupported=text))
+    return changed
 
 
-def _simplify(pod: wire.Pod) -> None:
-    """Change what such an agent would misunderstand into what it was sent before."""
+def simplified(message: wire.Pod) -> wire.Pod:
+    """A copy for such an agent: without what pods did not have before, and what it would misunderstand."""
+    pod = wire.Pod()
+    pod.CopyFrom(message)
+    tokens = {volume.name for volume in pod.volumes if _is_injected(volume)}
+    _keep(pod.volumes, [volume for volume in pod.volumes if volume.name not in tokens])
     for container in (*pod.init_containers, *pod.containers):
+        _keep(container.volume_mounts, [mount for mount in container.volume_mounts if mount.name not in tokens])
         for variable in container.env:
             if variable.HasField("resource"):
                 variable.value = "0"
+    return pod
+
+
+def _keep(items: Any, kept: list[Any]) -> None:
+    if len(kept) < len(items):
+        del items[:]
+        items.extend(kept)
+
+
+def _is_injected(volume: wire.Volume) -> bool:
+    """Whether it is the volume with a token that the master gave to the pod (master/admission/podtokens.py)."""
+    return volume.name.startswith(_INJECTED) and volume.HasField("projected")
 
 
 def has_run(status: PodStatus) -> bool:

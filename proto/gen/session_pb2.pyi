@@ -316,6 +316,30 @@ class RenewReply(_message.Message):
     ca: str
     def __init__(self, certificate: _Optional[str] = ..., ca: _Optional[str] = ...) -> None: ...
 
+class TokenRequest(_message.Message):
+    __slots__ = ("session_id", "pod_uid", "namespace", "pod", "audience", "expiration_s")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRATION_S_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    pod_uid: str
+    namespace: str
+    pod: str
+    audience: str
+    expiration_s: int
+    def __init__(self, session_id: _Optional[str] = ..., pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., audience: _Optional[str] = ..., expiration_s: _Optional[int] = ...) -> None: ...
+
+class TokenReply(_message.Message):
+    __slots__ = ("token", "lifetime_s")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_S_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    lifetime_s: int
+    def __init__(self, token: _Optional[str] = ..., lifetime_s: _Optional[int] = ...) -> None: ...
+
 class Machine(_message.Message):
     __slots__ = ("machine_id", "boot_id", "address", "addresses")
     MACHINE_ID_FIELD_NUMBER: _ClassVar[int]

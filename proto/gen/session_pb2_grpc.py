@@ -74,6 +74,11 @@ class MasterStub:
                 request_serializer=proto_dot_gen_dot_session__pb2.RenewRequest.SerializeToString,
                 response_deserializer=proto_dot_gen_dot_session__pb2.RenewReply.FromString,
                 _registered_method=True)
+        self.Token = channel.unary_unary(
+                '/sampan.Master/Token',
+                request_serializer=proto_dot_gen_dot_session__pb2.TokenRequest.SerializeToString,
+                response_deserializer=proto_dot_gen_dot_session__pb2.TokenReply.FromString,
+                _registered_method=True)
         self.Membership = channel.unary_unary(
                 '/sampan.Master/Membership',
                 request_serializer=proto_dot_gen_dot_session__pb2.MembershipRequest.SerializeToString,
@@ -147,6 +152,13 @@ class MasterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Token(self, request, context):
+        """Since version 3. A token of the service account of one of the node's pods, for a projected volume of the pod.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Membership(self, request, context):
         """The remaining calls need no session: a person at the node makes them, whether the agent runs or not. From any other
         machine they are refused with ALREADY_EXISTS, because a copy of the machine has its certificate too.
@@ -214,6 +226,11 @@ def add_MasterServicer_to_server(servicer, server):
                     servicer.RenewCertificate,
                     request_deserializer=proto_dot_gen_dot_session__pb2.RenewRequest.FromString,
                     response_serializer=proto_dot_gen_dot_session__pb2.RenewReply.SerializeToString,
+            ),
+            'Token': grpc.unary_unary_rpc_method_handler(
+                    servicer.Token,
+                    request_deserializer=proto_dot_gen_dot_session__pb2.TokenRequest.FromString,
+                    response_serializer=proto_dot_gen_dot_session__pb2.TokenReply.SerializeToString,
             ),
             'Membership': grpc.unary_unary_rpc_method_handler(
                     servicer.Membership,
@@ -447,6 +464,33 @@ class Master:
             '/sampan.Master/RenewCertificate',
             proto_dot_gen_dot_session__pb2.RenewRequest.SerializeToString,
             proto_dot_gen_dot_session__pb2.RenewReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Token(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sampan.Master/Token',
+            proto_dot_gen_dot_session__pb2.TokenRequest.SerializeToString,
+            proto_dot_gen_dot_session__pb2.TokenReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from lab import faults
@@ -45,3 +47,51 @@ def test_a_sub_path_is_mounted_and_outlives_the_agent_and_the_container(cluster:
     assert second is not None and shell_in(cluster, node, second, "cat /part/file") == "kept"
     kubectl("delete", "pod", "holder", "next", "--timeout=60s")
     assert str(state) not in Path("/proc/mounts").read_text()
+
+
+_ASK_THE_API = """
+import json, ssl, sys, urllib.error, urllib.request
+root, host = sys.argv[1:]
+account = f"{root}/var/run/secrets/kubernetes.io/serviceaccount"
+context = ssl.create_default_context(cafile=f"{account}/ca.crt")
+namespace, token = (open(f"{account}/{name}").read() for name in ("namespace", "token"))
+request = urllib.request.Request(
+    f"https://{host}/api/v1/namespaces/{namespace}/pods", headers={"Authorization": f"Bearer {token}"}
+)
+try:
+    urllib.request.urlopen(request, context=context, timeout=20)
+except urllib.error.HTTPError as error:
+    print(json.load(error)["message"])
+"""
+
+
+def test_a_pod_reaches_the_api_with_its_token_by_the_address_of_the_service(cluster: Cluster, kubectl: Kubectl) -> None:
+    kubectl.create(pod("caller", labels={"app": "caller"}))
+    caller = eventually(lambda: container_id(kubectl, "app=caller"))
+    assert caller is not None
+    node, container = caller
+    host = shell_in(cluster, node, container, "echo -n $KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT")
+    with engine_of(cluster, node) as engine:
+        pid = engine.inspect_container(container)["State"]["Pid"]
+    in_network = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", _ASK_THE_API, f"/proc/{pid}/root", host]
+    answer = subprocess.run(in_network, check=True, capture_output=True, text=True, timeout=60).stdout
+    # There is no RBAC yet: that the API knows the caller is in its refusal.
+    assert f'User "system:serviceaccount:{kubectl.namespace}:default" cannot list resource "pods"' in answer
+
+
+def test_a_changed_label_is_in_the_files_of_a_running_pod(cluster: Cluster, kubectl: Kubectl) -> None:
+    items = [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]
+    kubectl.create(
+        pod(
+            "shown",
+            labels={"app": "shown"},
+            container={"volumeMounts": [{"name": "about", "mountPath": "/about"}]},
+            volumes=[{"name": "about", "projected": {"sources": [{"downwardAPI": {"items": items}}]}}],
+        )
+    )
+    shown = eventually(lambda: container_id(kubectl, "app=shown"))
+    assert shown is not None
+    assert shell_in(cluster, *shown, "cat /about/labels") == 'app="shown"'
+    kubectl("label", "pod", "shown", "tier=front")
+    eventually(lambda: shell_in(cluster, *shown, "cat /about/labels") == 'app="shown"\ntier="front"')
+    assert container_id(kubectl, "app=shown") == shown

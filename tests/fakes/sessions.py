@@ -21,12 +21,14 @@ from agent.runtime.fakeprocess import FakeProcess
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
+from agent.session.tokens import SessionTokens
 from agent.usage.figures import Snapshot
 from master import cluster_api, kinds
 from master.api.identity import component
 from master.cache import Cache
 from master.component.events import EventRecorder
 from master.config import MasterConfig
+from master.dispatch.accounttokens import AccountTokens
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
 from master.dispatch.identities import Identities
@@ -84,6 +86,7 @@ class MasterEnd:
             departures=Departures(self.resources, self.identities, self.sessions),
             trust=self.trust,
             pki=pki,
+            tokens=AccountTokens(self.resources),
         )
         self.server = SessionServer(service, pki, address="127.0.0.1", port=0)
         self.join = JoinService(
@@ -280,7 +283,8 @@ class AgentEnd:
         self.machine = FakeMachine(identity.node_name, self.desired, **machine)
         self.reports = ReportQueue(lambda uid: None)
         self.renewal = Renewal(identity, state_dir, self.clock)
-        self.loop = SessionLoop(self.renewal, self.machine, self.desired, self.reports, self.clock)
+        self.tokens = SessionTokens()
+        self.loop = SessionLoop(self.renewal, self.machine, self.desired, self.reports, self.clock, tokens=self.tokens)
         self.done = asyncio.Event()
 
     async def _run(self) -> None:

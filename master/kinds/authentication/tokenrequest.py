@@ -23,6 +23,9 @@ from master.schema.schema import Typed
 _SHORTEST_S: Final = 600
 _LONGEST_S: Final = 1 << 32
 _LIFETIME_S: Final = 3600
+INJECTED_S: Final = 3607
+"""The lifetime of the tokens that every pod gets. Kubernetes knows them by it, too."""
+_EXTENDED: Final = timedelta(days=365)
 
 
 class BoundObjectReference(Model, frozen=True, kw_only=True):
@@ -76,16 +79,10 @@ async def _act(resources: Resources, permit: Permit, body: TokenRequest) -> Toke
     seconds = spec.expiration_seconds if spec.expiration_seconds is not None else _LIFETIME_S
     _check(request.name, seconds)
     audiences = spec.audiences or (resources.tokens.audience,)
-    now = resources.clock.now()
-    claims = Claims(
-        namespace=request.namespace,
-        account=Named(account.name, account.meta.uid),
-        audiences=audiences,
-        issued=now,
-        expires=now + timedelta(seconds=seconds),
-    )
-    claims = _bound(claims, resources, account, spec.bound_object_ref)
-    status = TokenRequestStatus(token=resources.tokens.issue(claims), expiration_timestamp=timestamp(claims.expires))
+    claims = token_claims(resources, account, audiences, seconds, spec.bound_object_ref)
+    now = claims.issued
+    expires = claims.warn_after or claims.expires
+    status = TokenRequestStatus(token=resources.tokens.issue(claims), expiration_timestamp=timestamp(expires))
     meta = replace(
         body.metadata,
         name=account.name,
@@ -101,6 +98,32 @@ async def _act(resources: Resources, permit: Permit, body: TokenRequest) -> Toke
         spec=replace(spec, audiences=audiences, expiration_seconds=seconds),
         status=status,
     )
+
+
+def token_claims(
+    resources: Resources,
+    account: Entry,
+    audiences: tuple[str, ...],
+    seconds: int,
+    reference: BoundObjectReference | None = None,
+) -> Claims:
+    """The claims of a token of the account. Raises NotFound, BadRequest, Conflict.
+
+    A token that Kubernetes puts into every pod is valid for a year, as long as the pod exists: old programs read it
+    only once. The claim `warnafter` says when it should have been replaced.
+    """
+    now = resources.clock.now()
+    claims = Claims(
+        namespace=account.namespace,
+        account=Named(account.name, account.meta.uid),
+        audiences=audiences,
+        issued=now,
+        expires=now + timedelta(seconds=seconds),
+    )
+    claims = _bound(claims, resources, account, reference)
+    if claims.pod is not None and seconds == INJECTED_S and audiences == (resources.tokens.audience,):
+        return dataclasses.replace(claims, expires=now + _EXTENDED, warn_after=claims.expires)
+    return claims
 
 
 def _check(name: str, seconds: int) -> None:

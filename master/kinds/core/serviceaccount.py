@@ -23,9 +23,7 @@ class ServiceAccount(Object, frozen=True, kw_only=True):
     image_pull_secrets: Annotated[
         tuple[LocalObjectReference, ...], inert("nodes would authenticate to registries with these secrets")
     ] = ()
-    automount_service_account_token: Annotated[
-        bool | None, inert("a token of the account would be mounted into its pods")
-    ] = None
+    automount_service_account_token: bool | None = None
 
 
 SERVICEACCOUNT = Resource(

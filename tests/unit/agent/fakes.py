@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from agent.handlers import Handler
-from agent.model import PodUid
+from agent.model import Pod, PodUid, TokenSource
 from agent.probes.interface import PASSED, Result, Target
 from agent.statuses import Event, PodStatus
 
@@ -87,6 +87,22 @@ class FakeNetwork:
     async def release(self, uid: PodUid) -> None:
         self.calls.append(f"release {uid}")
         self.addresses.pop(uid, None)
+
+
+class FakeIssuer:
+    """Gives tokens that are numbered in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[TokenSource] = []
+        self.lifetime_s = 3600.0
+        self.failure: Exception | None = None
+
+    async def issue(self, pod: Pod, source: TokenSource) -> tuple[bytes, float]:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(source)
+        return f"token {len(self.asked)} of {pod.service_account}".encode(), self.lifetime_s
 
 
 class FakeReporter:

@@ -24,9 +24,6 @@ UNREAD = frozenset(
         "Pod.deletion_at",
         "RestartRule.exit_codes",
         "RestartRule.operator",
-        # No node has tokens yet.
-        "TokenSource.audience",
-        "TokenSource.expiration_s",
     }
 )
 

@@ -88,6 +88,7 @@ async def _master(store: p.SqliteStore, pki: p.Pki, clock: FakeClock) -> Master:
         departures=p.Departures(resources, identities, sessions),
         trust=p.Trust(pki, identities, sessions, store),
         pki=pki,
+        tokens=p.AccountTokens(resources),
     )
     join = p.JoinService(cache, identities, pki, clock, cluster_id=cluster_id, session_port=6444, cidrs=cidrs)
     return Master(store, cache, resources, identities, desired, service, join, events, logs, pki, cluster_id)

@@ -27,6 +27,7 @@ from master.component.events import EventRecorder
 from master.config import MasterConfig
 from master.config import load as load_master_config
 from master.dispatch import authority
+from master.dispatch.accounttokens import AccountTokens
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
 from master.dispatch.identities import Identities
@@ -50,6 +51,7 @@ from proto import contract
 from proto.gen import session_pb2
 
 __all__ = [
+    "AccountTokens",
     "ApiServer",
     "Cache",
     "Departures",

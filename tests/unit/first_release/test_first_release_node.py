@@ -16,7 +16,16 @@ from typing import Any
 import pytest
 
 from tests.first_release import RECORDED_AT, document, lines, read, unpack
-from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeProber, FakeReporter, HandClock, settle
+from tests.unit.agent.fakes import (
+    FakeBinds,
+    FakeIssuer,
+    FakeMemoryFiles,
+    FakeNetwork,
+    FakeProber,
+    FakeReporter,
+    HandClock,
+    settle,
+)
 from tests.unit.first_release import product as p
 
 CLUSTER: str = document("master/objects.json.xz")["keys"]["/meta/cluster-id"]
@@ -199,7 +208,15 @@ async def managed(host: Path) -> AsyncIterator[Node]:
         state_dir=host / "agent", host_path_root=host / "rootfs", memory=FakeMemoryFiles(), binds=FakeBinds()
     )
     manager = p.PodManager(
-        engine, network, volumes, reporter, clock, config, prober=FakeProber(), processes=engine.exec
+        engine,
+        network,
+        volumes,
+        reporter,
+        clock,
+        config,
+        prober=FakeProber(),
+        processes=engine.exec,
+        tokens=FakeIssuer(),
     )
     task = asyncio.create_task(manager.run())
     try:

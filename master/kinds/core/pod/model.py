@@ -183,9 +183,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     node_selector: dict[str, str] = field(default_factory=dict)
     service_account_name: str = ""
     service_account: str = ""
-    automount_service_account_token: (
-        Annotated[bool, inert("a token of the service account would be mounted")] | None
-    ) = None
+    automount_service_account_token: bool | None = None
     node_name: str = ""
     host_network: bool = False
     host_pid: bool = False

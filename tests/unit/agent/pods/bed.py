@@ -15,7 +15,16 @@ from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
 from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes
-from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeProber, FakeReporter, HandClock, settle
+from tests.unit.agent.fakes import (
+    FakeBinds,
+    FakeIssuer,
+    FakeMemoryFiles,
+    FakeNetwork,
+    FakeProber,
+    FakeReporter,
+    HandClock,
+    settle,
+)
 
 UID = PodUid("u1")
 PAUSE, IMAGE = "sampan/pause:1", "web:1"
@@ -33,6 +42,7 @@ class Bed:
     config: PodsConfig
     memory: FakeMemoryFiles
     binds: FakeBinds
+    issuer: FakeIssuer = field(default_factory=FakeIssuer)
     prober: FakeProber = field(default_factory=FakeProber)
 
     @asynccontextmanager
@@ -52,6 +62,7 @@ class Bed:
             self.config,
             prober=self.prober,
             processes=self.engine.exec,
+            tokens=self.issuer,
         )
         task = asyncio.create_task(manager.run(), name="manager")
         try:

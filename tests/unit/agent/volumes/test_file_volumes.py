@@ -30,6 +30,7 @@ from agent.model import (
 )
 from agent.statuses import Capacity
 from agent.volumes.errors import VolumeError
+from agent.volumes.interface import Tokens
 from agent.volumes.manager import Volumes
 from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles
 
@@ -77,7 +78,9 @@ class Bed:
         tokens: Mapping[TokenSource, bytes] | None = None,
     ) -> Path:
         web = replace(pod, volumes=(Volume("v", source),))
-        return self.volumes.prepare(web, desired, {TOKEN: b"t1"} if tokens is None else tokens)["v"]
+        return self.volumes.prepare(web, desired, Tokens({TOKEN: b"t1"} if tokens is None else tokens, "no session"))[
+            "v"
+        ]
 
 
 @pytest.fixture
@@ -106,7 +109,7 @@ def test_a_changed_label_and_a_new_token_are_switched_together(bed: Bed) -> None
 
 
 def test_a_token_that_cannot_be_had_stays_as_it_was(bed: Bed) -> None:
-    with pytest.raises(VolumeError, match="no token of service account"):
+    with pytest.raises(VolumeError, match=r"no token of service account .*no session"):
         bed.prepare(ALL, tokens={})
     path = bed.prepare(ALL)
     bed.prepare(ALL, replace(POD, labels={}), tokens={})

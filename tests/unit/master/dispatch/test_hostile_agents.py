@@ -12,6 +12,7 @@ from agent.identity import keys
 from master import kinds
 from master.api.errors import ApiError, BadRequest
 from master.cache import Cache
+from master.dispatch.accounttokens import AccountTokens
 from master.dispatch.departures import Departures
 from master.dispatch.errors import Denied, Stale
 from master.dispatch.nodes import NodeDescription, Nodes
@@ -98,6 +99,7 @@ async def test_a_node_deleted_during_its_hello_is_not_created_again(master: Mast
             departures=Departures(master.resources, master.identities, master.sessions),
             trust=master.trust,
             pki=master.pki,
+            tokens=AccountTokens(master.resources),
         )
 
     hello = session_pb2.HelloRequest(

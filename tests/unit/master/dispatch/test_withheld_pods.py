@@ -9,6 +9,7 @@ import pytest
 
 from agent.desired.state import DesiredState
 from master import kinds
+from master.admission.podtokens import with_token
 from master.dispatch.items import Key, Section
 from master.dispatch.outbox import Outbox
 from master.dispatch.view import View
@@ -119,6 +120,15 @@ def test_a_pod_that_has_run_goes_on_when_only_the_master_is_upgraded() -> None:
     web = ran(context(run_as_non_root=True))
     view = view_of(web)
     assert sent(view, OLD) == sent(view, SINCE)
+
+
+def test_an_older_agent_gets_no_token() -> None:
+    spec = with_token(PodSpec(containers=(Container(name="app", image="web:1"),)))
+    web = pod(containers=spec.containers, volumes=spec.volumes)
+    for view in (view_of(web), view_of(ran(web))):
+        old, new = sent(view, OLD), sent(view, SINCE)
+        assert not old.volumes and not old.containers[0].volume_mounts
+        assert len(new.volumes) == len(new.containers[0].volume_mounts) == 1
 
 
 def test_an_older_agent_gets_a_number_in_place_of_the_limit_of_its_node() -> None:

@@ -39,9 +39,11 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
         "kinds/core/pod/binding.py",
         # Which of them have no effect depends on their keys.
         "kinds/core/pod/inert.py",
+        "admission/podaccounts.py",
         "scheduler/model.py",
         "scheduler/scheduler.py",
     ),
+    "ServiceAccount": ("admission/podaccounts.py",),
     "Toleration": ("kinds/core/pod/inert.py", "kinds/core/pod/placement.py", "admission/defaulttolerations.py"),
     "PodSecurityContext": (*_CONVERT, *_SECURITY),
     "PodOS": _SECURITY,

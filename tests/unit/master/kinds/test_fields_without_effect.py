@@ -155,8 +155,7 @@ def test_a_refused_field_keeps_the_pod_from_running(resource: Resource[Any], pla
         pytest.param(pod(dnsPolicy="ClusterFirst", terminationGracePeriodSeconds=5), [], id="defaults"),
         pytest.param(pod(dnsPolicy="Default"), [], id="what happens anyway"),
         pytest.param(pod(hostnameOverride="x"), ["spec.hostnameOverride"], id="another name"),
-        pytest.param(pod(automountServiceAccountToken=False), [], id="false"),
-        pytest.param(pod(automountServiceAccountToken=True), ["spec.automountServiceAccountToken"], id="true"),
+        pytest.param(pod(setHostnameAsFQDN=True), [], id="true"),
         pytest.param(pod(priority=0), [], id="zero"),
         pytest.param(pod(tolerations=[]), [], id="an empty list"),
         pytest.param(

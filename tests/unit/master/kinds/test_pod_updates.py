@@ -26,6 +26,8 @@ GATE = [{"name": "g"}]
 
 
 def spec_of(fields: dict[str, Any]) -> PodSpec:
+    """A spec without a token, which a new pod would get and an update must keep."""
+    fields = {"automountServiceAccountToken": False, **fields}
     return msgspec.convert({"containers": [{"name": "c", "image": "i"}], **fields}, PodSpec)
 
 
