@@ -88,6 +88,8 @@ class PodStatus:
     containers: tuple[ContainerStatus, ...] = ()
     ephemeral_containers: tuple[ContainerStatus, ...] = ()
     removed: bool = False
+    observed_generation: int = 0
+    """The generation of the pod that this status is about."""
 
     @property
     def all_containers(self) -> tuple[ContainerStatus, ...]:

@@ -79,6 +79,8 @@ class Pod:
     host_aliases: tuple[HostAlias, ...] = ()
     active_deadline_s: int = 0
     created_at: float = 0.0
+    generation: int = 0
+    """The number of the spec, which counts its changes; 0 from a master that does not send it."""
     deletion_at: float = 0.0
     grace_period_s: int = 30
     service_account: str = ""

@@ -72,6 +72,7 @@ def pod_status(
         init_containers=inits,
         containers=apps,
         ephemeral_containers=added,
+        observed_generation=pod.generation,
     )
 
 
@@ -99,6 +100,7 @@ def _refused(
         message=f"The pod was refused: {refusal.message}",
         host_ip=host_ip,
         start_time=memory.started_at,
+        observed_generation=pod.generation,
     )
 
 

@@ -104,6 +104,8 @@ class PodWorker:
         changed |= desired.secrets_known and not self._desired.secrets_known and any(tokens_of(pod))
         if pod.deleted and not self._pod.deleted:
             self._cancel_pulls()
+        if pod.generation != self._pod.generation:
+            self._wake.set()  # clients wait for a status of this generation
         same_credentials = _lookup(desired, pull_secrets(pod)) == _lookup(self._desired, pull_secrets(self._pod))
         same_images = frozenset(_images(pod) & _images(self._pod)) if same_credentials else frozenset()
         self._pod = self._performer.pod = self._events.pod = pod
@@ -338,6 +340,7 @@ class PodWorker:
 
 def _acted_on(pod: Pod) -> Pod:
     """The pod without what changes nothing on the node. Environment variables get labels when a container starts."""
+    pod = replace(pod, generation=0)
     return pod if shows_labels(pod) else replace(pod, labels={}, annotations={})
 
 

@@ -32,6 +32,7 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         host_aliases=tuple(model.HostAlias(alias.ip, tuple(alias.hostnames)) for alias in pod.host_aliases),
         active_deadline_s=pod.active_deadline_s,
         created_at=_moment(pod.creation_timestamp) if pod.HasField("creation_timestamp") else 0.0,
+        generation=pod.generation,
         deletion_at=_moment(pod.deletion_timestamp) if pod.HasField("deletion_timestamp") else 0.0,
         grace_period_s=pod.grace_period_s,
         service_account=pod.service_account,

@@ -29,6 +29,7 @@ def status_to_proto(status: statuses.PodStatus) -> observed_pb2.PodStatus:
         container_statuses=[_container_status(container) for container in status.containers],
         ephemeral_container_statuses=[_container_status(container) for container in status.ephemeral_containers],
         removed=status.removed,
+        observed_generation=status.observed_generation,
     )
 
 

@@ -21,6 +21,7 @@ from master.schema.partial import Meta
 from master.schema.salvage import salvage
 
 READY = "Ready"
+POD_SCHEDULED = "PodScheduled"
 
 
 class _Partial(msgspec.Struct, frozen=True, kw_only=True, rename=json_name, gc=False):

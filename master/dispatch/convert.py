@@ -60,6 +60,7 @@ def pod_message(pod: Pod) -> wire.Pod:
         host_aliases=[wire.HostAlias(ip=alias.ip, hostnames=alias.hostnames) for alias in spec.host_aliases],
         active_deadline_s=_seconds(spec.active_deadline_seconds or 0),
         creation_timestamp=_timestamp(meta.creation_timestamp),
+        generation=meta.generation,
         service_account=spec.service_account_name or spec.service_account,
         # The node itself reports the other phases: sending them back would cost a message for each report.
         ended_phase=pod.status.phase if pod.status.phase in ENDED_PHASES else "",

@@ -107,6 +107,8 @@ def status_problem(status: observed_pb2.PodStatus, containers: Mapping[str, froz
             return problem
     if problem := _conditions_problem(status.conditions) or _time_problem("start_time", status.start_time):
         return problem
+    if status.observed_generation < 0:
+        return f"observed_generation: {status.observed_generation} is negative"
     for field, known in containers.items():
         reported = getattr(status, field)
         names = {container.name for container in reported} if len(reported) <= len(known) else frozenset()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from master.component.podstate import POD_SCHEDULED
 from master.dispatch.sanity import MAX_TEXT, MAX_WORD
 from master.kinds.core.pod.container import (
     ContainerState,
@@ -40,6 +41,8 @@ def merged(before: PodStatus, report: wire.PodStatus, now: datetime) -> PodStatu
         init_container_statuses=tuple(_container(status) for status in report.init_container_statuses),
         container_statuses=tuple(_container(status) for status in report.container_statuses),
         ephemeral_container_statuses=tuple(_ephemeral(status) for status in report.ephemeral_container_statuses),
+        # A status of an older spec, such as that of an agent that has just started again, does not take it back.
+        observed_generation=max(before.observed_generation, report.observed_generation),
     )
 
 
@@ -57,7 +60,11 @@ def _conditions(before: tuple[PodCondition, ...], report: wire.PodStatus, now: d
             reason=condition.reason[:MAX_WORD],
             message=condition.message[:MAX_TEXT],
             last_transition_time=since,
+            observed_generation=report.observed_generation or (old.observed_generation if old is not None else 0),
         )
+    if report.observed_generation and (scheduled := known.get(POD_SCHEDULED)) is not None:
+        # As the kubelet says, the node has the pod in this form too.
+        known[POD_SCHEDULED] = msgspec.structs.replace(scheduled, observed_generation=report.observed_generation)
     return tuple(known.values())
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from master.component.podstate import condition_of, with_condition
+from master.component.podstate import POD_SCHEDULED, condition_of, with_condition
 from master.kinds.core.pod.model import Pod, PodCondition
 
-POD_SCHEDULED = "PodScheduled"
 UNSCHEDULABLE = "Unschedulable"
 
 
@@ -18,5 +17,11 @@ def unschedulable(pod: Pod, *, uid: str, message: str, now: datetime) -> Pod | N
     before = condition_of(pod, POD_SCHEDULED)
     if before is not None and (before.status, before.reason, before.message) == ("False", UNSCHEDULABLE, message):
         return None
-    condition = PodCondition(type=POD_SCHEDULED, status="False", reason=UNSCHEDULABLE, message=message)
+    condition = PodCondition(
+        type=POD_SCHEDULED,
+        status="False",
+        reason=UNSCHEDULABLE,
+        message=message,
+        observed_generation=pod.metadata.generation,
+    )
     return with_condition(pod, condition, now)

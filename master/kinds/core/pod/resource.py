@@ -7,12 +7,13 @@ from master.kinds.core.pod.claims import CLAIM
 from master.kinds.core.pod.deletion import PodDeletion
 from master.kinds.core.pod.ephemeral import EPHEMERAL_CONTAINERS
 from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.observing import POD_STATUS
 from master.kinds.core.pod.strategy import SPECS, PodStrategy
 from master.kinds.core.pod.table import PODS
 from master.kinds.legacy.manifests import POD_V1BETA1
 from master.objects.index import LABEL, NODE, OWNER
 from master.registry.resource import Resource
-from master.registry.subresource import STATUS, Connection, Proxy, Served
+from master.registry.subresource import Connection, Proxy, Served
 from master.schema.schema import Interned, Typed
 
 POD = Resource(
@@ -23,7 +24,7 @@ POD = Resource(
     short_names=("po",),
     categories=("all",),
     subresources=(
-        STATUS,
+        POD_STATUS,
         BINDING,
         EPHEMERAL_CONTAINERS,
         Connection("log"),

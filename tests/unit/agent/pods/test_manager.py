@@ -352,3 +352,16 @@ async def test_an_oom_kill_is_reported(bed: Bed) -> None:
         assert {state.reason for state in states if isinstance(state, Terminated)} == {"OOMKilled"}, (
             "no other reason at any time"
         )
+
+
+async def test_each_status_names_the_generation_that_it_is_about(bed: Bed) -> None:
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(generation=1)), complete=True)
+        await settle()
+        assert bed.ready() and bed.reporter.statuses[UID].observed_generation == 1
+        # A change that means nothing on the node, such as one of the tolerations, is reported all the same.
+        calls = len(bed.engine.calls)
+        await manager.apply(desired(pod(generation=2)), complete=True)
+        await settle()
+        assert bed.ready() and bed.reporter.statuses[UID].observed_generation == 2
+        assert len(bed.engine.calls) == calls
