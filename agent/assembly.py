@@ -68,6 +68,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         state_dir=config.state_dir,
         pause_image=config.pause_image,
         resolv_conf=config.resolv_conf,
+        host_root=config.host_path_root,
         memory_bytes=host.memory_bytes(),
         node=vitals.capacity(),
         cgroup_parent=config.cgroup_parent,

@@ -67,6 +67,7 @@ class Lab:
             paths = self.layout.host(host.name)
             for directory in (paths.etc, paths.logs, paths.volumes_root):
                 directory.mkdir(parents=True, exist_ok=True)
+            _make_hosts_file(paths.volumes_root, state)
 
     def host_paths(self, host: str) -> HostPaths:
         return self.layout.host(self.state.host(host).name)
@@ -236,3 +237,12 @@ def _remove_if_empty(directory: Path) -> None:
         directory.rmdir()
     except OSError:
         return  # another lab uses it, or it does not exist
+
+
+def _make_hosts_file(root: Path, state: LabState) -> None:
+    """The host's /etc/hosts, which pods in its network and pods that mount it get; a changed one stays."""
+    file = root / "etc" / "hosts"
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        names = ("127.0.0.1\tlocalhost", *(f"{host.address}\t{host.name}" for host in state.hosts))
+        file.write_text("".join(f"{line}\n" for line in names))

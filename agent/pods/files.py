@@ -12,23 +12,15 @@ from typing import Final
 
 from agent import resolvconf
 from agent.model import ClusterDns, Container, Pod
-from agent.pods.dns import Formed, full_name, hostname, is_the_hosts, resolv_conf
+from agent.pods.dns import Formed, is_the_hosts, resolv_conf
 from agent.pods.errors import ContainerConfigError
 from agent.pods.health import Health
+from agent.pods.hosts import hosts_text, of_host, text_in_host_network
 from agent.pods.interface import PodsConfig
 from agent.pods.verdict import Verdict
 from agent.runtime.interface import ContainerId, Mount
 from hull import atomicfile
 
-_HOSTS_HEAD: Final = """\
-# Managed by sampan.
-127.0.0.1\tlocalhost
-::1\tlocalhost ip6-localhost ip6-loopback
-fe00::0\tip6-localnet
-fe00::0\tip6-mcastprefix
-fe00::1\tip6-allnodes
-fe00::2\tip6-allrouters
-"""
 _MAX_MESSAGE_BYTES: Final = 4096
 _VERDICT: Final = "verdict.json"
 
@@ -48,8 +40,7 @@ class PodFiles:
         self._make_directory()
         etc = self._directory / "etc"
         etc.mkdir(exist_ok=True)
-        if not pod.host_network:
-            (etc / "hosts").touch()
+        (etc / "hosts").touch()
         resolv = etc / "resolv.conf"
         if resolv.exists() or is_the_hosts(pod, dns):
             return None
@@ -64,20 +55,25 @@ class PodFiles:
         self._directory.mkdir(exist_ok=True)
 
     def write_hosts(self, pod: Pod, address: str, dns: ClusterDns) -> None:
-        """Write the hosts file with the pod's own address and its aliases."""
+        """Write the hosts file with the pod's own address and its aliases; in the host's network, with the host's.
+
+        Raises ContainerConfigError if the host's file cannot be read.
+        """
+        hosts = self._directory / "etc" / "hosts"
         if pod.host_network:
-            return
-        hosts, text = self._directory / "etc" / "hosts", hosts_text(pod, address, dns)
+            text = text_in_host_network(pod, of_host(self._config.host_root))
+        else:
+            text = hosts_text(pod, address, dns)
         hosts.parent.mkdir(parents=True, exist_ok=True)
         # Only if it changes: a container that reads it during the write could see an empty file.
-        if not hosts.is_file() or hosts.read_text() != text:
-            hosts.write_text(text)
+        if not hosts.is_file() or hosts.read_text(errors="surrogateescape") != text:
+            hosts.write_text(text, errors="surrogateescape")
 
     def mounts(self, pod: Pod, container: Container, attempt: int) -> list[Mount]:
         """The mounts of these files into a container, except at paths where the container mounts a volume."""
         own = {mount.mount_path.rstrip("/") for mount in container.volume_mounts}
         mounts = []
-        # A pod in the host's network has the host's files, unless its settings differ from those.
+        # A pod in the host's network has the host's resolv.conf, unless its settings differ from that.
         etc = self._directory / "etc"
         mounts += [Mount(str(etc / name), f"/etc/{name}") for name in ("hosts", "resolv.conf") if (etc / name).exists()]
         if container.termination_message_path:
@@ -168,11 +164,3 @@ def seccomp_profile(directory: Path, name: str) -> str:
         return (directory / name).read_text()
     except (OSError, ValueError) as error:
         raise ContainerConfigError(f"seccomp profile {directory / name} cannot be read: {error}") from error
-
-
-def hosts_text(pod: Pod, address: str, dns: ClusterDns) -> str:
-    """The content of a pod's hosts file."""
-    names = "\t".join(filter(None, (full_name(pod, dns), hostname(pod))))
-    lines = [f"{address}\t{names}"] if address else []
-    lines += [f"{alias.ip}\t{' '.join(alias.hostnames)}" for alias in pod.host_aliases]
-    return _HOSTS_HEAD + "".join(f"{line}\n" for line in lines)

@@ -85,6 +85,8 @@ class PodsConfig:
     cgroup_parent: str = ""
     """Empty: the engine's default."""
     resolv_conf: Path = field(default_factory=lambda: Path("/etc/resolv.conf"))
+    host_root: Path = Path("/")
+    """Where the file system of the host is, of which pods in its network get `etc/hosts`."""
     security: HostSecurity = HostSecurity()
     longest_container_backoff_s: float = 300.0
 

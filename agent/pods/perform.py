@@ -201,7 +201,7 @@ class Performer:
                 # The sandbox may be gone, or may have another pid.
                 await self._refresh(RefreshContainer(action.sandbox))
                 raise
-            self._files.write_hosts(self.pod, self._view.address, self.desired.dns)
+        self._files.write_hosts(self.pod, self._view.address, self.desired.dns)
         self._view.attached = action.sandbox
 
     async def _prepare_volumes(self) -> None:

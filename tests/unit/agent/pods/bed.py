@@ -49,7 +49,7 @@ class Bed:
     async def manager(self) -> AsyncIterator[PodManager]:
         volumes = Volumes(
             state_dir=self.config.state_dir,
-            host_path_root=self.config.state_dir / "root",
+            host_path_root=self.config.host_root,
             memory=self.memory,
             binds=self.binds,
         )
@@ -96,7 +96,12 @@ def make_bed(
     engine = engine or FakeRuntime(clock)
     engine.images = {PAUSE: "sha256:pause", IMAGE: "sha256:web"}
     config = PodsConfig(
-        cluster_id="c1", node_name="n1", state_dir=directory, pause_image=PAUSE, resolv_conf=directory / "none"
+        cluster_id="c1",
+        node_name="n1",
+        state_dir=directory,
+        pause_image=PAUSE,
+        resolv_conf=directory / "none",
+        host_root=directory / "root",
     )
     return Bed(clock, engine, network or FakeNetwork(), FakeReporter(), config, FakeMemoryFiles(), FakeBinds())
 

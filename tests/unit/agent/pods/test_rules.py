@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import ClusterDns, Container, HostAlias, Pod, PodUid, Resources
+from agent.model import Container, Pod, PodUid, Resources
 from agent.pods import backoff
 from agent.pods.backoff import Backoff
-from agent.pods.files import hosts_text
 from agent.pods.interface import PodsConfig
 from agent.pods.names import identify, is_outdated, node_labels, sandbox_labels, spec_hash
 from agent.pods.spec import container_spec, limits
@@ -95,16 +94,3 @@ def test_container_spec_expands_and_joins() -> None:
     assert (spec.entrypoint, spec.command, spec.env) == (("run", "1"), ("$(B)",), ("A=1",))
     assert (spec.name, spec.join, spec.privileges.user) == ("sampan_u1_app_2", "s", "5:6")
     assert spec.cgroup_parent == "/n1"
-
-
-def test_hosts_file() -> None:
-    pod = Pod(PodUid("u"), "d", "web", (APP,), host_aliases=(HostAlias("192.0.2.9", ("a", "b")),))
-    text = hosts_text(pod, "10.0.0.2", ClusterDns())
-    assert text.startswith("# Managed by sampan.\n127.0.0.1\tlocalhost\n")
-    assert text.endswith("10.0.0.2\tweb\n192.0.2.9\ta b\n")
-
-
-def test_hosts_file_of_a_pod_with_a_subdomain() -> None:
-    pod = Pod(PodUid("u"), "d", "web", (APP,), hostname="web-0", subdomain="nginx")
-    text = hosts_text(pod, "10.0.0.2", ClusterDns("cluster.local", "10.96.0.10"))
-    assert text.endswith("10.0.0.2\tweb-0.nginx.d.svc.cluster.local\tweb-0\n")
