@@ -1,7 +1,7 @@
 """Connections of probes: plain sockets on the event loop, with or without TLS, and no thread but for host names.
 
-A closed connection is reset at once (SO_LINGER 0). So thousands of probes leave no sockets in TIME_WAIT behind. The
-kubelet does the same with a second of patience, during which close() would block the event loop.
+A connection is closed in order, as the kubelet does, not by a reset: some servers report a reset by their client as an
+error, or even end. What is left in TIME_WAIT is small.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import errno
 import os
 import socket
 import ssl
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache, partial
@@ -21,7 +20,6 @@ from typing import Final, Protocol
 _PIECE: Final = 16 << 10
 _LOOKUPS: Final = 4
 """Host names that are looked up at once."""
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
 class Connection(Protocol):
@@ -49,7 +47,6 @@ async def _open(family: int, address: tuple[str, int], host: str, *, tls: bool) 
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         await _connect(sock, address)
         plain = _Plain(sock)
         if not tls:

@@ -32,7 +32,12 @@ async def serving(answer: Answer, *, certificate: tuple[Path, Path] | None = Non
         context.load_cert_chain(*certificate)
     server = Server(0)
 
+    handlers: set[asyncio.Task[None]] = set()
+
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handlers.add(task)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             server.requests.append(head)
@@ -40,12 +45,26 @@ async def serving(answer: Answer, *, certificate: tuple[Path, Path] | None = Non
             writer.close()
             await writer.wait_closed()
         except (OSError, EOFError):
+            pass
+        finally:
             writer.transport.abort()
 
     listening = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
     async with listening:
         server.port = listening.sockets[0].getsockname()[1]
-        yield server
+        try:
+            yield server
+        finally:
+            await _settle()  # a connection that has just been made gets its handler
+            for task in handlers:
+                task.cancel()
+            await asyncio.gather(*handlers, return_exceptions=True)
+            await _settle()  # transports close in the next turn of the loop
+
+
+async def _settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def sends(*pieces: bytes) -> Answer:
