@@ -105,6 +105,10 @@ class _Plain:
     async def send(self, data: bytes) -> None:
         await self._loop.sock_sendall(self._sock, data)
 
+    def send_now(self, data: bytes) -> None:
+        """Send what the kernel takes without waiting."""
+        self._sock.send(data)
+
     async def receive(self) -> bytes:
         return await self._loop.sock_recv(self._sock, _PIECE)
 
@@ -156,6 +160,10 @@ class _Tls:
                 return b""
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._session.unwrap()  # writes the notice, and would wait for the server's
+        with suppress(OSError):
+            self._plain.send_now(self._to_send.read())
         self._plain.close()
 
     async def _exchange(self) -> None:

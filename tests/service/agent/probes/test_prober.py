@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from threading import Event
 
 import grpc
@@ -255,6 +256,26 @@ async def test_servers_see_connections_end_in_order(prober: NodeProber) -> None:
         for action in (TcpConnect(port), HttpGet(port)):
             assert (await prober.probe(action, TARGET, timeout_s=LONG_S)).passed
             assert await ends.get() == "b''"
+
+
+async def test_servers_of_https_see_the_end_announced(prober: NodeProber, certificate: tuple[Path, Path]) -> None:
+    """By TLS's close_notify: some servers report an end without it as an error."""
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def serve() -> bytes:
+        connection, _ = listening.accept()
+        with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False) as secured:
+            secured.recv(4096)
+            secured.sendall(status(200, body=b"ok"))
+            return secured.recv(4096)  # raises an error for an end without notice
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)
+        seen = asyncio.create_task(asyncio.to_thread(serve))
+        action = HttpGet(listening.getsockname()[1], https=True)
+        assert (await prober.probe(action, TARGET, timeout_s=LONG_S)).passed
+        assert await seen == b""
 
 
 async def test_probes_leave_no_connection_open(prober: NodeProber) -> None:
