@@ -153,7 +153,9 @@ class Multiplexer:
         if not self._tasks:
             return
         try:
-            await self._go_away(GoAwayStatus.OK)
+            with suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(GO_AWAY_S):
+                    await self.go_away()
         finally:
             self._lose()
             for task in self._tasks:
@@ -166,6 +168,12 @@ class Multiplexer:
         with suppress(StreamClosed):
             yield self._connection
         self._has_more()
+
+    async def go_away(self, status: GoAwayStatus = GoAwayStatus.OK) -> None:
+        """Tell the client that the connection ends, behind all that was sent. Raises ConnectionError."""
+        with self.speaking() as connection:
+            connection.go_away(status)
+        await self.flush()
 
     async def flush(self) -> None:
         """Wait until the transport has taken all. Raises ConnectionError when it is lost."""
@@ -199,18 +207,13 @@ class Multiplexer:
                     await self._room.wait()
         except ProtocolError as error:
             log.debug("a client breaks the rules of SPDY: %s", error)
-            await self._go_away(GoAwayStatus.PROTOCOL_ERROR)
+            with suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(GO_AWAY_S):
+                    await self.go_away(GoAwayStatus.PROTOCOL_ERROR)
         except ConnectionError:
             pass
         finally:
             self._lose()
-
-    async def _go_away(self, status: GoAwayStatus) -> None:
-        with self.speaking() as connection:
-            connection.go_away(status)
-        with suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(GO_AWAY_S):
-                await self.flush()
 
     def _has_more(self) -> None:
         self._sent.clear()

@@ -26,8 +26,8 @@ PROTOCOLS: Final = (V4, V3, V2, V1)
 
 STREAMS_S: Final = 30.0
 """How long the client may take to open its streams, as in Kubernetes."""
-CLOSE_S: Final = 10.0
-"""How long the client may take to close its side after the end."""
+CLOSE_S: Final = 120.0
+"""How long the client may take to read the rest and to close its side. It closes as soon as it has read GOAWAY."""
 _MAX_SIZE_BYTES: Final = 1024
 """A size is a small object of JSON."""
 
@@ -93,7 +93,8 @@ class SpdyClient:
     async def finish(self, status: bytes) -> None:
         """Send the Status with which the stream ends, and wait until the client has closed its side.
 
-        A connection that is closed while the client still sends could lose what it has not read yet.
+        If this side closed first, TCP would answer the next bytes of the client, such as a ping, with a reset, and a
+        client that reads slowly would lose what it has not read yet.
         """
         for kind, stream in self._streams.items():
             stream.discard()
@@ -103,7 +104,7 @@ class SpdyClient:
         if text := status if self._protocol == V4 else text_of(status):
             await error.write(text)
         error.finish()
-        await self._multiplexer.flush()
+        await self._multiplexer.go_away()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self._multiplexer.gone.wait()

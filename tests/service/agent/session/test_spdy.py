@@ -31,6 +31,7 @@ pytestmark = pytest.mark.timeout(30)
 
 _DEBIAN = CACHE_ROOT / "kubectl-1.20/usr/bin/kubectl"
 KUBECTLS = [*([_DEBIAN] if _DEBIAN.exists() else []), *newer_kubectls()]
+OLDEST_AND_NEWEST = sorted({*KUBECTLS[:1], *KUBECTLS[-1:]})
 BY_SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
 
 
@@ -57,6 +58,26 @@ async def test_kubectl_exec_passes_input_output_and_exit_code(bed: Bed, binary: 
 
 
 @pytest.mark.usefixtures("only_spdy")
+@pytest.mark.parametrize("binary", OLDEST_AND_NEWEST, ids=lambda path: path.name)
+async def test_kubectl_gets_all_output_of_a_process_that_leaves_input_unread(bed: Bed, binary: Path) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+
+    async def never(data: bytes) -> None:
+        await asyncio.Event().wait()
+
+    process.write = never  # type: ignore[method-assign]
+    process.put(b"x" * 300_000)
+    running = await bed.kubectl(binary, "exec", "-i", "web", "--", "run", **BY_SPDY)
+    talking = asyncio.create_task(running.communicate(bytes(8 << 20)))
+    await until(lambda: bed.agent.machine.process_requests)
+    (stream,) = bed.master.logs.both_ways._streams.values()
+    await until(lambda: stream.ready.is_set() and not stream._credit)
+    process.end(7)
+    output, _ = await talking
+    assert (running.returncode, len(output)) == (7, 300_000)
+
+
+@pytest.mark.usefixtures("only_spdy")
 @pytest.mark.parametrize("binary", KUBECTLS, ids=lambda path: path.name)
 async def test_kubectl_attach_passes_input_and_output(bed: Bed, binary: Path) -> None:
     process = bed.agent.machine.processes[""] = FakeProcess()
@@ -70,7 +91,7 @@ async def test_kubectl_attach_passes_input_and_output(bed: Bed, binary: Path) ->
 
 
 @pytest.mark.usefixtures("only_spdy")
-@pytest.mark.parametrize("binary", KUBECTLS, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", OLDEST_AND_NEWEST, ids=lambda path: path.name)
 async def test_kubectl_with_a_terminal(bed: Bed, binary: Path) -> None:
     process = bed.agent.machine.processes["run"] = FakeProcess()
     ours, theirs = os.openpty()
@@ -91,7 +112,7 @@ async def test_kubectl_with_a_terminal(bed: Bed, binary: Path) -> None:
 
 
 @pytest.mark.usefixtures("only_spdy")
-@pytest.mark.parametrize("binary", KUBECTLS, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", OLDEST_AND_NEWEST, ids=lambda path: path.name)
 async def test_kubectl_cp_in_both_directions(bed: Bed, binary: Path, tmp_path: Path) -> None:
     content = os.urandom(1 << 20)
     archive = io.BytesIO()
@@ -139,9 +160,21 @@ async def test_the_streams_of_a_process_and_its_end(bed: Bed) -> None:
         assert (raw.received(5), raw.received(7), bytes(process.input)) == (b"out", b"err", b"in")
         status = json.loads(raw.received(1))
         assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+        await raw.receive(lambda: raw.kinds(7))
+        assert raw.frames[-1].kind == 7 and not raw.closed
         await raw.send(spdyclient.GOAWAY)
         await raw.receive(lambda: False)
     assert raw.closed
+
+
+async def test_a_client_that_does_not_close_is_closed(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spdyclients, "CLOSE_S", 0.05)
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    async with connected(bed, "command=run&stdout=1") as raw:
+        await raw.open("error", "stdout")
+        process.end(0)
+        await raw.receive(lambda: False)
+    assert raw.closed and raw.ended(1)
 
 
 @pytest.mark.parametrize(
