@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -12,47 +11,10 @@ from hypothesis import strategies as st
 
 from master.api.remote.multiplexer import MAX_WAITING_BYTES, Multiplexer, Stream
 from tests import spdyclient
+from tests.fakes.spdypipe import Pipe, running, settle
 from tests.spdyclient import FIN, Frame, SpdyClient, data
 
 BLOCK = bytes(64 << 10)
-
-
-class Pipe:
-    """A transport whose two ends are in memory. `stalled`: the client does not read."""
-
-    def __init__(self) -> None:
-        self.spdy = SpdyClient()
-        self.sent: list[Frame] = []
-        self.read_bytes = 0
-        self.flowing = asyncio.Event()
-        self.flowing.set()
-        self._received: asyncio.Queue[bytes] = asyncio.Queue()
-
-    def put(self, received: bytes) -> None:
-        self._received.put_nowait(received)
-
-    def open(self, *stream_ids: int) -> None:
-        for stream_id in stream_ids:
-            self.put(self.spdy.open(stream_id, {"number": str(stream_id)}))
-
-    async def read(self) -> bytes:
-        received = await self._received.get()
-        self.read_bytes += len(received)
-        return received
-
-    async def write(self, data: bytes) -> None:
-        await self.flowing.wait()
-        self.sent += self.spdy.frames(data)
-
-
-@asynccontextmanager
-async def running(pipe: Pipe) -> AsyncIterator[Multiplexer]:
-    multiplexer = Multiplexer(pipe)
-    multiplexer.start()
-    try:
-        yield multiplexer
-    finally:
-        await multiplexer.aclose()
 
 
 async def accepted(multiplexer: Multiplexer) -> Stream:
@@ -60,12 +22,6 @@ async def accepted(multiplexer: Multiplexer) -> Stream:
     assert stream is not None
     stream.accept()
     return stream
-
-
-async def settle() -> None:
-    """Until every task that can go on has gone on."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 async def test_bytes_in_both_directions_and_the_end_of_each() -> None:
