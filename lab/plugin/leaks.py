@@ -46,7 +46,9 @@ def _of_host(cluster: Cluster, host: HostState) -> Iterator[Thing]:
     for rule in rules_of(node.rules()):
         yield Thing("rule", f"{host.name}: {rule}")
     for mount in mounts_below(paths.directory):
-        yield Thing("mount", mount)
+        # An engine keeps its host's namespace from the first container with the host's network on.
+        if mount != str(paths.engine / "exec/netns/default"):
+            yield Thing("mount", mount)
     for fault in host.faults():
         yield Thing("fault", f"{host.name}: {fault}")
     if host.role == "node":
