@@ -91,3 +91,15 @@ async def test_the_end_of_a_pair_ends_both_streams_and_drops_what_comes_later() 
         assert [frame for frame in pipe.sent if frame.kind == 0] == [Frame(0, 3, b"", FIN), Frame(0, 1, b"", FIN)]
         multiplexer = pairs._multiplexer
         assert not multiplexer._streams and not multiplexer._waiting
+
+
+@pytest.mark.parametrize(
+    ("kind", "port"), [("data", "0"), ("data", "65536"), ("data", ""), ("data", "http"), ("stdin", "80")]
+)
+async def test_a_stream_with_wrong_headers_is_not_accepted(kind: str, port: str) -> None:
+    pipe = Pipe()
+    async with pairs_of(pipe) as pairs:
+        opening(pipe, 1, kind, "1", port)
+        pipe.put(b"")
+        assert await pairs.next() is None
+    assert not [frame for frame in pipe.sent if frame.kind == SYN_REPLY]
