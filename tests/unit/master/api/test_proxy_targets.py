@@ -46,7 +46,7 @@ def test_names_that_lead_nowhere(name: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "65536", "-1", "x", "\u0663"])
-def test_what_is_no_port(text: str) -> None:
+def test_texts_that_are_not_ports(text: str) -> None:
     with pytest.raises(BadRequest):
         port_number(text)
 
