@@ -1,48 +1,174 @@
-"""EngineClient: the Docker SDK's client, with an API version that the engine supports.
+"""EngineClient: HTTP requests to a container engine on its Unix socket, with a deadline for each.
 
-Our requests are the same in all versions. So the client uses the oldest version that both sides support: 1.41, or the
-engine's minimum if that is newer (1.44 since Docker 29). The SDK itself would negotiate the newest version, whose
-answers change with every release of an engine.
+Owns the connections, the places of calls in progress, and the version of the API. Our requests are the same in all
+versions, so the client uses the oldest version that both sides support: 1.41, or the engine's minimum if that is newer
+(1.44 since Docker 29). The newest one would change its answers with every release of an engine. A request that is
+cancelled ends its connection, which is how the engine learns of it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import docker
-import docker.errors
-import requests
+import aiohttp
+
+from agent.runtime.body import Body
+from agent.runtime.errors import EngineGone
+from agent.runtime.faults import EngineError, error_from_answer, translated
+from agent.runtime.gate import Gate
 
 OLDEST: Final = "1.41"
 """The API version of Docker 20.10 and Podman 4."""
-_TOO_OLD: Final = re.compile(r"client version \S+ is too old")
+_OTHER_VERSION: Final = re.compile(r"client version \S+ is too (old|new)")
+_FIRST_ERROR: Final = 400
+
+Parameters = Mapping[str, str]
 
 
-class EngineClient(docker.APIClient):
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the engine may take, in seconds, and how many calls are in progress at once."""
+
+    call_s: float = 120.0
+    """The deadline of a call: an engine that is busy with a hundred containers needs several seconds."""
+    look_s: float = 10.0
+    """The deadline of looking at one container of many."""
+    calls: int = 4
+    """On two cores, more calls at once gain nothing."""
+    stuck_s: float = 5.0
+    """After this time, a call does not count as one in progress any more."""
+    pulls: int = 3
+    pull_stuck_s: float = 10.0
+    """A pull without progress for this time does not count any more."""
+    pull_progress_s: float = 120.0
+    """A pull without progress for this time has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the engine. `what` names it in errors; `path` is without the version."""
+
+    method: str
+    path: str
+    what: str
+    parameters: Parameters | None = None
+    json: object = None
+    data: bytes | None = None
+    headers: Mapping[str, str] | None = None
+
+
+class EngineClient:
     """Negotiates with its first request, and again if the engine was replaced by one that refuses the version."""
 
-    def __init__(self, socket: Path, *, timeout_s: int | None) -> None:
-        # The stub does not allow None (no time-out), which a followed log needs.
-        super().__init__(base_url=f"unix://{socket}", version=OLDEST, timeout=timeout_s)  # type: ignore[arg-type]
-        self._negotiated = False
+    def __init__(self, socket: Path, limits: Limits | None = None) -> None:
+        self.socket = socket
+        self.limits = limits or Limits()
+        self._gate = Gate(self.limits.calls, patience_s=self.limits.stuck_s)
+        self._version = ""
+        self._session: aiohttp.ClientSession | None = None
 
-    def _url(self, pathfmt: str, *arguments: Any, versioned_api: bool = True, **options: Any) -> str:
-        if versioned_api and not self._negotiated:
-            answer = self.version(api_version=False)
-            self._version = common_version(str(answer.get("MinAPIVersion", "")))
-            self._negotiated = True
-        return str(super()._url(pathfmt, *arguments, versioned_api=versioned_api, **options))  # type: ignore[misc]
+    async def call(self, request: Request, *, within_s: float = 0.0, at_once: bool = False) -> Any:
+        """The JSON of the answer; None without one. `within_s`: 0.0 means the deadline of calls.
 
-    def _raise_for_status(self, response: requests.Response) -> None:
+        `at_once`: do not wait for a place among the calls in progress. Raises EngineError for an answer that is an
+        error, EngineGone, TimedOut.
+        """
+        place: AbstractAsyncContextManager[object] = nullcontext() if at_once else self._gate.entered()
+        async with place:
+            with translated(request.what):
+                async with asyncio.timeout(within_s or self.limits.call_s), self._answer(request) as answer:
+                    text = await answer.read()
+                return json.loads(text) if text.strip() else None
+
+    @asynccontextmanager
+    async def stream(self, request: Request, *, answer_s: float | None = None) -> AsyncIterator[Body]:
+        """The body of an answer that takes its time. Leaving the block ends the request.
+
+        `answer_s` is the deadline of the answer's beginning; None: no deadline. Raises as `call`.
+        """
+        opening = self._answer(request)
+        with translated(request.what):
+            async with asyncio.timeout(answer_s):
+                answer = await opening.__aenter__()
         try:
-            super()._raise_for_status(response)  # type: ignore[misc]
-        except docker.errors.APIError as error:
-            if not _TOO_OLD.search(str(error.explanation)):
+            yield Body(answer.content, request.what)
+        finally:
+            answer.close()
+            await opening.__aexit__(None, None, None)
+
+    async def versioned(self, path: str) -> str:
+        """The path in the negotiated version of the API. Raises aiohttp's errors, OSError, ValueError."""
+        if not self._version:
+            async with self._send("GET", "/version") as answer:
+                known = json.loads(await answer.read() or b"{}")
+            minimum = str(known.get("MinAPIVersion", "")) if isinstance(known, dict) else ""
+            self._version = common_version(minimum)
+        return f"/v{self._version}{path}"
+
+    def replaced(self, error: EngineError) -> bool:
+        """Whether the error says that another engine is behind the socket now: the version is negotiated again."""
+        if not _OTHER_VERSION.search(error.message):
+            return False
+        self._version = ""
+        return True
+
+    async def close(self) -> None:
+        """Close all connections; calls in progress fail."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @asynccontextmanager
+    async def _answer(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer to the request, which is sent twice if the engine refuses only the version."""
+        try:
+            async with self._answer_once(request) as answer:
+                yield answer
+                return
+        except EngineError as error:
+            if not self.replaced(error):
                 raise
-            self._negotiated = False
-            raise docker.errors.DockerException(f"the engine has been replaced: {error.explanation}") from error
+            refusal = error
+        try:
+            async with self._answer_once(request) as answer:
+                yield answer
+        except EngineError as error:
+            if self.replaced(error):
+                raise EngineGone(f"{request.what}: no common version of the API: {refusal}") from error
+            raise
+
+    @asynccontextmanager
+    async def _answer_once(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        target = request.path if request.path == "/version" else await self.versioned(request.path)
+        async with self._send(
+            request.method,
+            target,
+            params=request.parameters,
+            json=request.json,
+            data=request.data,
+            headers=request.headers,
+        ) as answer:
+            if answer.status >= _FIRST_ERROR:
+                raise error_from_answer(answer.status, await answer.read())
+            yield answer
+
+    def _send(self, method: str, target: str, **options: Any) -> Any:
+        if self._session is None:
+            # No bound on connections: the gate bounds the calls. No time-out: each call has its own.
+            self._session = aiohttp.ClientSession(
+                "http://engine",
+                connector=aiohttp.UnixConnector(path=str(self.socket), limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            )
+        return self._session.request(method, target, **options)
 
 
 def common_version(minimum: str) -> str:

@@ -1,6 +1,6 @@
 """Conversion between the engine's JSON and the runtime's values: pure functions.
 
-Owns the form of Docker's create requests, inspect answers and events. Does no I/O.
+Owns the form of Docker's create requests, inspect answers and events. Docker's SDK builds the requests. Does no I/O.
 """
 
 from __future__ import annotations
@@ -11,6 +11,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+import docker.errors
+import docker.types
+
+from agent.runtime.client import OLDEST
+from agent.runtime.errors import BadRequest
 from agent.runtime.images import Image
 from agent.runtime.interface import (
     ContainerId,
@@ -22,75 +27,71 @@ from agent.runtime.interface import (
     RuntimeEvent,
 )
 
-LOG_CONFIG: Final = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+LOG_TYPE: Final = "json-file"
+LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
 """Limits a container's log to 30 MB on disk."""
 
 _RUNNING_STATES: Final = frozenset({"running", "paused", "restarting"})
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-def create_body(spec: ContainerSpec) -> dict[str, Any]:
-    """The body of POST /containers/create."""
-    body: dict[str, Any] = {
-        "Image": spec.image,
-        "Labels": dict(spec.labels),
-        "Env": list(spec.env),
-        "Hostname": "" if spec.join else spec.hostname,
-        "OpenStdin": spec.stdin,
-        "Tty": spec.tty,
-        "HostConfig": _host_config(spec),
-    }
-    if spec.join is None and not spec.host_network:
-        # A private namespace without libnetwork, which has nothing to do in a namespace that we connect ourselves. This
-        # saves two runs of dockerd's own binary as a hook (120 of 220 ms).
-        body["NetworkDisabled"] = True
-    if spec.entrypoint:
-        body["Entrypoint"] = list(spec.entrypoint)
-    if spec.command:
-        body["Cmd"] = list(spec.command)
-    if spec.working_dir:
-        body["WorkingDir"] = spec.working_dir
-    if spec.privileges.user:
-        body["User"] = spec.privileges.user
-    return body
+def create_body(spec: ContainerSpec, what: str = "create") -> dict[str, Any]:
+    """The body of POST /containers/create, built by Docker's SDK. Raises BadRequest for what the SDK refuses."""
+    # A private namespace without libnetwork, which has nothing to do in a namespace that we connect ourselves. This
+    # saves two runs of dockerd's own binary as a hook (120 of 220 ms).
+    own_network = spec.join is None and not spec.host_network
+    try:
+        return docker.types.ContainerConfig(
+            OLDEST,
+            spec.image,
+            list(spec.command),
+            hostname="" if spec.join else spec.hostname,
+            user=spec.privileges.user or None,
+            detach=True,
+            stdin_open=spec.stdin,
+            tty=spec.tty,
+            environment=list(spec.env),
+            network_disabled=own_network,
+            entrypoint=list(spec.entrypoint) or None,
+            working_dir=spec.working_dir or None,
+            host_config=_host_config(spec),
+            labels=dict(spec.labels),
+        )
+    except (docker.errors.DockerException, TypeError, ValueError) as error:
+        raise BadRequest(f"{what}: {error}") from error
 
 
-def _host_config(spec: ContainerSpec) -> dict[str, Any]:
-    network = "host" if spec.host_network else f"container:{spec.join}" if spec.join else "none"
+def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
     limits = spec.limits
     privileges = spec.privileges
-    config: dict[str, Any] = {
-        "NetworkMode": network,
-        "IpcMode": "host" if spec.host_ipc else f"container:{spec.join}" if spec.join else "shareable",
-        "LogConfig": LOG_CONFIG,
-        "RestartPolicy": {"Name": "no"},
-        "Mounts": [
-            {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+    joined = f"container:{spec.join}"
+    return docker.types.HostConfig(
+        OLDEST,
+        network_mode="host" if spec.host_network else joined if spec.join else "none",
+        ipc_mode="host" if spec.host_ipc else joined if spec.join else "shareable",
+        pid_mode="host" if spec.host_pid else f"container:{spec.join_pid}" if spec.join_pid else None,
+        log_config=docker.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
+        restart_policy={"Name": "no"},
+        mounts=[
+            docker.types.Mount(mount.target, mount.source, type="bind", read_only=mount.read_only)
             for mount in spec.mounts
         ],
-        "CpuShares": limits.cpu_shares,
-        "OomScoreAdj": limits.oom_score_adj,
-        "Privileged": privileges.privileged,
-        "ReadonlyRootfs": privileges.read_only_root,
-        "CapAdd": list(privileges.add_capabilities),
-        "CapDrop": list(privileges.drop_capabilities),
-        "GroupAdd": [str(group) for group in privileges.groups],
-        "SecurityOpt": _security_options(privileges),
-    }
-    if spec.host_pid:
-        config["PidMode"] = "host"
-    elif spec.join_pid:
-        config["PidMode"] = f"container:{spec.join_pid}"
-    if spec.sysctls:
-        config["Sysctls"] = dict(spec.sysctls)
-    if limits.cpu_quota_us:
-        config |= {"CpuQuota": limits.cpu_quota_us, "CpuPeriod": limits.cpu_period_us}
-    if limits.memory_bytes:
+        cpu_shares=limits.cpu_shares,
+        cpu_quota=limits.cpu_quota_us,
+        cpu_period=limits.cpu_period_us,
         # The swap limit includes memory: equal values mean no swap.
-        config |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
-    if spec.cgroup_parent:
-        config["CgroupParent"] = spec.cgroup_parent
-    return config
+        mem_limit=limits.memory_bytes or None,
+        memswap_limit=limits.memory_bytes or None,
+        oom_score_adj=limits.oom_score_adj,
+        privileged=privileges.privileged,
+        read_only=privileges.read_only_root,
+        cap_add=list(privileges.add_capabilities),
+        cap_drop=list(privileges.drop_capabilities),
+        group_add=list(privileges.groups),
+        security_opt=_security_options(privileges),
+        sysctls=dict(spec.sysctls),
+        cgroup_parent=spec.cgroup_parent or None,
+    )
 
 
 def _security_options(privileges: Privileges) -> list[str]:

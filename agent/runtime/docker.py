@@ -1,35 +1,33 @@
-"""DockerRuntime: the Runtime on a Docker engine, by the Docker SDK's low-level client.
+"""DockerRuntime: the Runtime on a Docker engine, by its API on a Unix socket.
 
-Owns the calls to the engine and their threads (the SDK blocks); `exec` has commands and attached streams, without the
-SDK. Decides nothing: callers choose what to create and how
-to react to errors.
+Owns the calls to the engine. Decides nothing: callers choose what to create and how to react to errors.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import logging
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
-
-import docker
-import docker.errors
-from docker.utils import parse_repository_tag
+from urllib.parse import quote
 
 from agent.model import LogOptions
-from agent.runtime.client import EngineClient
-from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, image_from_inspect, record_from_inspect
+from agent.runtime.client import EngineClient, Limits, Request
+from agent.runtime.convert import create_body, image_from_inspect, record_from_inspect
+from agent.runtime.dockerevents import subscribed
 from agent.runtime.dockerexec import DockerExec
-from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, RuntimeFault, StartRefused
-from agent.runtime.faults import CONFLICT, NOT_FOUND, has_dependents, pull_fault, status_of, translated
+from agent.runtime.dockerlogs import read_log
+from agent.runtime.errors import EngineFault, ImageNotFound, NoSuchContainer, RuntimeFault, StartRefused
+from agent.runtime.faults import CONFLICT, FIRST_SERVER_ERROR, NOT_FOUND, EngineError, faults, readable
 from agent.runtime.images import Image, ImageMemory
 from agent.runtime.interface import (
     ContainerId,
+    ContainerPhase,
     ContainerRecord,
     ContainerSpec,
     Credentials,
@@ -38,25 +36,24 @@ from agent.runtime.interface import (
     RuntimeVersion,
 )
 from agent.runtime.oom import OomKills
-from agent.runtime.streams import ThreadStream
-from agent.runtime.threads import ClientThreads
+from agent.runtime.pulls import Pulls
+from agent.runtime.references import parse
 
 log = logging.getLogger(__name__)
 
-_CALL_TIMEOUT_S: Final = 120
 _NOT_RUNNING: Final = frozenset({NOT_FOUND, CONFLICT})
-_EVENT_OVERLAP_S: Final = 1
+_OCI_RUNTIME: Final = "OCI runtime"
+"""Errors of runc and crun, which start the process, begin so."""
 _SIGKILLED: Final = 137
 """The exit code of a process killed by SIGKILL (128 + 9)."""
 
 
 class DockerRuntime:
-    """A Docker engine behind its socket. On two cores, more than four call threads gain nothing."""
+    """A Docker engine behind its socket, or Podman."""
 
-    def __init__(self, socket: Path, *, call_threads: int = 4, pull_threads: int = 3) -> None:
-        self._socket = socket
-        self._calls = ClientThreads(self._client, threads=call_threads, name="engine")
-        self._pulls = ClientThreads(self._client, threads=pull_threads, name="pull")
+    def __init__(self, socket: Path, *, limits: Limits | None = None) -> None:
+        self._client = EngineClient(socket, limits)
+        self._pulls = Pulls(self._client)
         self._images = ImageMemory()
         self.exec = DockerExec(socket)
         self._oom_kills = OomKills()
@@ -64,82 +61,119 @@ class DockerRuntime:
         """Containers that were removed for our callers but that the engine still keeps (`_remove`)."""
 
     async def version(self) -> RuntimeVersion:
-        def ask(client: docker.APIClient) -> RuntimeVersion:
-            with translated("version"):
-                return RuntimeVersion("docker", str(client.version(api_version=False)["Version"]))
-
-        return await self._calls.call(ask)
+        with faults("version"):
+            # The answer says whether the engine lives: calls that are stuck must not keep it waiting.
+            answer = await self._client.call(Request("GET", "/version", "version"), at_once=True)
+        with readable("version"):
+            return RuntimeVersion("docker", str(answer["Version"]))
 
     async def create(self, spec: ContainerSpec) -> ContainerId:
-        body = create_body(spec)
-
-        def ask(client: docker.APIClient) -> ContainerId:
-            with translated(f"create {spec.name}"):
-                return ContainerId(client.create_container_from_config(body, spec.name)["Id"])  # type: ignore[no-untyped-call]
-
+        what = f"create {spec.name}"
+        request = Request(
+            "POST", "/containers/create", what, parameters={"name": spec.name}, json=create_body(spec, what)
+        )
         try:
-            return await self._calls.call(ask)
+            with faults(what):
+                answer = await self._client.call(request)
         except ImageNotFound:
             self._images.forget()
             raise
+        with readable(what):
+            return ContainerId(answer["Id"])
 
     async def start(self, container: ContainerId) -> None:
-        def ask(client: docker.APIClient) -> None:
-            with translated(f"start {container[:12]}"):
-                try:
-                    client.start(container)
-                except docker.errors.NotFound:
+        request = _of(container, "POST", "/start", "start")
+        with faults(request.what):
+            try:
+                await self._client.call(request)
+            except EngineError as error:
+                if error.status == NOT_FOUND or not await self._refused(container, error):
                     raise
-                except docker.errors.APIError as error:
-                    raise StartRefused(str(error.explanation or error)) from error
+                raise StartRefused(error.message) from error
 
-        await self._calls.call(ask)
+    async def _refused(self, container: ContainerId, error: EngineError) -> bool:
+        """Whether the engine tried to start it. Otherwise the error is the engine's own, and a retry may help."""
+        if error.status < FIRST_SERVER_ERROR or _OCI_RUNTIME in error.message:
+            return True
+        return (await self._inspect(container)).phase is ContainerPhase.EXITED
 
     async def signal(self, container: ContainerId, signal: str) -> None:
-        def ask(client: docker.APIClient) -> None:
-            with translated(f"signal {container[:12]}"):
-                try:
-                    client.kill(container, signal)
-                except docker.errors.APIError as error:
-                    if status_of(error) not in _NOT_RUNNING:
-                        raise
-
-        await self._calls.call(ask)
+        request = replace(_of(container, "POST", "/kill", "signal"), parameters={"signal": signal})
+        with faults(request.what):
+            try:
+                await self._client.call(request)
+            except EngineError as error:
+                if error.status not in _NOT_RUNNING:
+                    raise
 
     async def remove(self, container: ContainerId) -> None:
-        if not await self._calls.call(lambda client: _remove(client, container)):
+        if not await self._remove(container):
             self._lingering.add(container)
             return
         for kept in tuple(self._lingering):
             try:
-                if await self._calls.call(partial(_remove, container=kept)):
+                if await self._remove(kept):
                     self._lingering.discard(kept)
             except RuntimeFault as error:
                 # Retried with the next removal; the present one has succeeded.
                 log.warning("container %s: not removed yet: %s", kept[:12], error)
 
-    async def inspect(self, container: str) -> ContainerRecord:
-        def ask(client: docker.APIClient) -> ContainerRecord:
-            with translated(f"inspect {container[:12]}"):
-                return self._record(client.inspect_container(container))
+    async def _remove(self, container: ContainerId) -> bool:
+        """Remove the container; returns when it is gone, even if another caller removes it.
 
-        return await self._calls.call(ask)
+        False: it is dead, but Podman keeps it until the containers in its namespaces are removed.
+        """
+        request = replace(_of(container, "DELETE", "", "remove"), parameters={"v": "1", "force": "1"})
+        with faults(request.what):
+            try:
+                await self._client.call(request)
+            except EngineError as error:
+                if error.has_dependents:
+                    with contextlib.suppress(EngineError):  # it is not running
+                        await self._client.call(_of(container, "POST", "/kill", "kill"))
+                    return False
+                if error.status == CONFLICT:
+                    await self._wait_removed(container)
+                elif error.status != NOT_FOUND:
+                    raise
+        return True
+
+    async def _wait_removed(self, container: ContainerId) -> None:
+        """It is being removed already, by hand or by a call of an earlier agent."""
+        request = replace(_of(container, "POST", "/wait", "remove"), parameters={"condition": "removed"})
+        try:
+            await self._client.call(request)
+        except EngineError as error:
+            if error.status != NOT_FOUND:
+                raise
+
+    async def inspect(self, container: str) -> ContainerRecord:
+        return await self._inspect(container)
+
+    async def _inspect(self, container: str, *, within_s: float = 0.0) -> ContainerRecord:
+        request = _of(container, "GET", "/json", "inspect")
+        with faults(request.what):
+            answer = await self._client.call(request, within_s=within_s)
+        with readable(request.what):
+            return self._record(answer)
 
     async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
-        def ask(client: docker.APIClient) -> list[ContainerRecord]:
-            records = []
-            with translated("list containers"):
-                selectors = [f"{key}={value}" for key, value in labels.items()]
-                for entry in client.containers(all=True, filters={"label": selectors}):
-                    if entry["Id"] in self._lingering:
-                        continue
-                    try:
-                        records.append(self._record(client.inspect_container(entry["Id"])))
-                    except docker.errors.NotFound:
-                        continue  # removed since the list was made
-            return records
+        what = "list containers"
+        filters = json.dumps({"label": [f"{key}={value}" for key, value in labels.items()]})
+        request = Request("GET", "/containers/json", what, parameters={"all": "1", "filters": filters})
+        with faults(what):
+            answer = await self._client.call(request)
+        with readable(what):
+            entries = [entry["Id"] for entry in answer if entry["Id"] not in self._lingering]
+        async with asyncio.TaskGroup() as group:
+            looks = [group.create_task(self._looked(entry), name=f"inspect {entry[:12]}") for entry in entries]
+        return [record for look in looks if (record := look.result()) is not None]
 
-        return await self._calls.call(ask)
+    async def _looked(self, container: str) -> ContainerRecord | None:
+        try:
+            return await self._inspect(container)
+        except NoSuchContainer:
+            return None  # removed since the list was made
 
     async def image_id(self, image: str) -> str | None:
         known = await self._image(image)
@@ -155,99 +189,63 @@ class DockerRuntime:
         known = self._images.get(image)
         if known is not None:
             return known
-
-        def ask(client: docker.APIClient) -> Image | None:
-            with translated(f"inspect image {image}"):
-                try:
-                    return image_from_inspect(client.inspect_image(image))  # type: ignore[no-untyped-call]
-                except docker.errors.NotFound:
-                    return None
-                except docker.errors.APIError as error:
-                    raise pull_fault(str(error.explanation or error), image) from error
-
-        present = await self._calls.call(ask)
-        if present is not None:
-            self._images.put(image, present)
+        parse(image)
+        what = f"inspect image {image}"
+        try:
+            with faults(what):
+                answer = await self._client.call(Request("GET", f"/images/{quote(image)}/json", what))
+        except (ImageNotFound, NoSuchContainer):
+            return None
+        with readable(what):
+            present = image_from_inspect(answer)
+        self._images.put(image, present)
         return present
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> str:
-        pulled = await self._pulls.call(lambda client: _pull(client, image, credentials))
-        self._images.put(image, pulled)
+        await self._pulls.pull(image, credentials)
+        self._images.forget()
+        pulled = await self._image(image)
+        if pulled is None:
+            raise EngineFault(f'image "{image}" was pulled, but the container engine does not have it')
         return pulled.id
 
     async def load(self, archive: bytes) -> None:
-        def ask(client: docker.APIClient) -> None:
-            with translated("load an image"):
-                # Read to the end: otherwise the client cannot use the connection again.
-                for line in client.load_image(archive):  # type: ignore[no-untyped-call]
-                    if "error" in line:
-                        raise EngineFault(str(line["error"]))
-
-        await self._calls.call(ask)
+        what = "load an image"
+        request = Request("POST", "/images/load", what, data=archive, headers={"Content-Type": "application/x-tar"})
+        with faults(what):
+            async with self._client.stream(request, answer_s=self._client.limits.call_s) as body:
+                async for value in body.values():
+                    if isinstance(value, dict) and value.get("error"):
+                        raise EngineFault(f"{what}: {value['error']}")
         self._images.forget()
 
-    async def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
-        client = self._client(timeout_s=None)
-        stream: ThreadStream[bytes] = ThreadStream(
-            lambda: client.logs(
-                container,
-                stream=True,
-                follow=options.follow,
-                timestamps=options.timestamps,
-                tail="all" if options.tail_lines is None else options.tail_lines,
-                since=options.since_at or None,
-            ),
-            what=f"logs {container[:12]}",
-            release=client.close,
-        )
-        await stream.start()
-        try:
-            while batch := await stream.batch():
-                yield b"".join(batch)
-        finally:
-            stream.close()
+    def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
+        return read_log(self._client, container, options)
 
     def events(self, labels: Mapping[str, str]) -> AbstractAsyncContextManager[AsyncIterator[RuntimeEvent]]:
         return self._events(labels)
 
     @asynccontextmanager
     async def _events(self, labels: Mapping[str, str]) -> AsyncIterator[AsyncIterator[RuntimeEvent]]:
-        client = self._client(timeout_s=None)
-        # The engine answers just before it subscribes: including the last second leaves no gap.
-        since = int(time.time()) - _EVENT_OVERLAP_S
-        filters = {"type": ["container", "image"], "event": list(EVENT_NAMES)}
-        stream: ThreadStream[dict[str, Any]] = ThreadStream(
-            lambda: client.events(since=since, filters=filters, decode=True),
-            what="events",
-            release=client.close,
-        )
-        await stream.start()
-        self._images.watch()
-        try:
-            yield self._typed(stream, labels)
-        finally:
-            self._images.unwatch()
-            stream.close()
+        async with subscribed(self._client, labels) as events:
+            self._images.watch()
+            try:
+                yield self._completed(events)
+            finally:
+                self._images.unwatch()
 
-    async def _typed(
-        self, stream: ThreadStream[dict[str, Any]], labels: Mapping[str, str]
-    ) -> AsyncIterator[RuntimeEvent]:
-        while batch := await stream.batch():
-            for item in batch:
-                event = event_from_json(item, labels)
-                if event is None:
-                    continue
-                if event.kind is EventKind.IMAGES_CHANGED:
-                    self._images.forget()
-                if event.exit_code == _SIGKILLED:
-                    # Otherwise the status would show a wrong reason until the container has been inspected.
-                    event = replace(event, oom_killed=self._oom_kills.has(event.id))
+    async def _completed(self, events: AsyncIterator[RuntimeEvent]) -> AsyncIterator[RuntimeEvent]:
+        async for event in events:
+            if event.kind is EventKind.IMAGES_CHANGED:
+                self._images.forget()
+            if event.exit_code == _SIGKILLED:
+                # Otherwise the status would show a wrong reason until the container has been inspected.
+                yield replace(event, oom_killed=self._oom_kills.has(event.id))
+            else:
                 yield event
-        raise EngineGone("events: the container engine closed the stream")
 
     async def close(self) -> None:
-        self._calls.close()
-        self._pulls.close()
+        await self._client.close()
         self._oom_kills.close()
 
     def _record(self, answer: Mapping[str, Any]) -> ContainerRecord:
@@ -256,45 +254,7 @@ class DockerRuntime:
             return record
         return replace(record, oom_killed=self._oom_kills.has(record.id))
 
-    def _client(self, *, timeout_s: int | None = _CALL_TIMEOUT_S) -> docker.APIClient:
-        return EngineClient(self._socket, timeout_s=timeout_s)
 
-
-def _remove(client: docker.APIClient, container: ContainerId) -> bool:
-    """Remove the container; returns when it is gone, even if another caller removes it. Blocks.
-
-    False: it is dead, but Podman keeps it until the containers in its namespaces are removed.
-    """
-    with translated(f"remove {container[:12]}"):
-        try:
-            client.remove_container(container, v=True, force=True)
-        except docker.errors.NotFound:
-            return True
-        except docker.errors.APIError as error:
-            if has_dependents(error):
-                with contextlib.suppress(docker.errors.APIError):  # it is not running
-                    client.kill(container)
-                return False
-            if status_of(error) != CONFLICT:
-                raise
-            # It is being removed already, by hand or by a call of an earlier agent.
-            with contextlib.suppress(docker.errors.NotFound):
-                client.wait(container, timeout=_CALL_TIMEOUT_S, condition="removed")
-    return True
-
-
-def _pull(client: docker.APIClient, image: str, credentials: Credentials | None) -> Image:
-    """Pull the image and return it. Blocks."""
-    repository, tag = parse_repository_tag(image)
-    auth = {"username": credentials.username, "password": credentials.password} if credentials else None
-    source = f"with the credentials of {credentials.source}" if credentials else ""
-    with translated(f"pull {image}"):
-        try:
-            # Read to the end, even after an error: otherwise the client cannot use the connection again.
-            lines = list(client.pull(repository, tag=tag or "latest", stream=True, decode=True, auth_config=auth))
-            for line in lines:
-                if "error" in line:
-                    raise pull_fault(str(line["error"]), image, source)
-            return image_from_inspect(client.inspect_image(image))  # type: ignore[no-untyped-call]
-        except docker.errors.APIError as error:
-            raise pull_fault(str(error.explanation or error), image, source) from error
+def _of(container: str, method: str, end: str, verb: str) -> Request:
+    """A request about one container."""
+    return Request(method, f"/containers/{quote(container, safe='')}{end}", f"{verb} {container[:12]}")

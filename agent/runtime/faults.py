@@ -1,4 +1,4 @@
-"""Translates the Docker SDK's errors into the runtime's own.
+"""Translates errors of the engine and of the connection to it into the runtime's own.
 
 The only place where status codes become types. The engine names some causes only in its text; the functions below that
 match texts say so.
@@ -6,13 +6,12 @@ match texts say so.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-import docker.errors
-import requests.exceptions
-import urllib3.exceptions
+import aiohttp
 
 from agent.runtime.errors import (
     BadRequest,
@@ -22,11 +21,11 @@ from agent.runtime.errors import (
     ImageNotFound,
     InvalidImageName,
     NoSuchContainer,
-    PullFailed,
     RuntimeFault,
+    TimedOut,
 )
 
-NOT_FOUND, CONFLICT, _FIRST_SERVER_ERROR = 404, 409, 500
+NOT_FOUND, CONFLICT, FIRST_SERVER_ERROR = 404, 409, 500
 _PODMAN_CAUSES: Final[Mapping[str, int]] = {
     "no such container": NOT_FOUND,
     "that name is already in use": CONFLICT,
@@ -37,71 +36,89 @@ _HAS_DEPENDENTS: Final = "container already exists"
 """Podman 4's cause, odd as it is, when it does not remove a container that others depend on."""
 
 
+class EngineError(Exception):
+    """The engine answered with an error. `status` is the one that Docker would answer."""
+
+    def __init__(self, status: int, message: str, cause: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.cause = cause
+
+    @property
+    def has_dependents(self) -> bool:
+        """Whether Podman refuses to remove a container because others use its namespaces."""
+        return self.cause == _HAS_DEPENDENTS
+
+
+def error_from_answer(status: int, body: bytes) -> EngineError:
+    """The error in an answer of status 400 and above."""
+    text = body.decode(errors="replace").strip()
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        return EngineError(status, text or f"status {status}")
+    cause = str(answer.get("cause", ""))
+    if status == FIRST_SERVER_ERROR:
+        status = _PODMAN_CAUSES.get(cause, status)
+    return EngineError(status, str(answer.get("message") or text), cause)
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise the runtime's errors for the SDK's; `what` names the call in messages."""
+    """Raise the runtime's errors for those of the connection; `what` names the call in messages.
+
+    Only an engine that does not answer is gone. An answer that is neither HTTP nor JSON is the engine's fault, and a
+    request that cannot be sent at all is a bad request.
+    """
     try:
         yield
-    except docker.errors.APIError as error:
-        raise fault_of(error, what) from error
-    except docker.errors.InvalidRepository as error:
-        raise InvalidImageName(f"{what}: not an image reference: {error}") from error
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
+    except TimeoutError as error:
+        raise TimedOut(f"{what}: the container engine did not answer in time") from error
+    except aiohttp.InvalidURL as error:
         raise BadRequest(f"{what}: {error}") from error
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+    except (aiohttp.ClientResponseError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise EngineFault(f"{what}: the container engine's answer cannot be read: {error}") from error
+    except (aiohttp.ClientError, OSError) as error:
         raise EngineGone(f"{what}: the container engine does not answer: {error}") from error
-    except docker.errors.DockerException as error:
-        # The SDK raises the base class itself when it finds no engine, and its other types for wrong arguments.
-        if type(error) is docker.errors.DockerException:
-            raise EngineGone(f"{what}: {error}") from error
+    except ValueError as error:
         raise BadRequest(f"{what}: {error}") from error
 
 
-def status_of(error: docker.errors.APIError) -> int:
-    """The status that Docker would answer; 0 when there is none."""
-    status = error.status_code or 0
-    return _PODMAN_CAUSES.get(_cause(error), status) if status == _FIRST_SERVER_ERROR else status
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Raise EngineFault if an answer has another form than the API's."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise EngineFault(f"{what}: the container engine's answer has an unknown form: {error!r}") from error
 
 
-def has_dependents(error: docker.errors.APIError) -> bool:
-    """Whether Podman refuses to remove a container because others use its namespaces."""
-    return _cause(error) == _HAS_DEPENDENTS
+@contextmanager
+def faults(what: str) -> Iterator[None]:
+    """Raise the RuntimeFault for an error that the engine answered."""
+    try:
+        yield
+    except EngineError as error:
+        raise fault_of(error, what) from error
 
 
-def fault_of(error: docker.errors.APIError, what: str) -> RuntimeFault:
-    """The RuntimeFault for an error of the SDK."""
-    text = str(error.explanation or error)
+def fault_of(error: EngineError, what: str) -> RuntimeFault:
+    """The RuntimeFault for an error of the engine."""
+    text = error.message
     message = f"{what}: {text}"
-    if isinstance(error, docker.errors.ImageNotFound) or "No such image" in text:
+    # The status 404 is also that of a missing container.
+    if "no such image" in text.lower():
         return ImageNotFound(message)
-    status = status_of(error)
+    if "invalid reference format" in text:
+        return InvalidImageName(message)
     # A missing container to join is a plain 400; only the text names the cause.
-    if status == NOT_FOUND or text.startswith("No such container"):
+    if error.status == NOT_FOUND or text.startswith("No such container"):
         return NoSuchContainer(message)
-    if status == CONFLICT:
+    if error.status == CONFLICT:
         return CreateConflict(message)
-    if 0 < status < _FIRST_SERVER_ERROR:
+    if 0 < error.status < FIRST_SERVER_ERROR:
         return BadRequest(message)
     return EngineFault(message)
-
-
-def _cause(error: docker.errors.APIError) -> str:
-    try:
-        body = error.response.json() if error.response is not None else None
-    except ValueError:
-        return ""
-    return str(body.get("cause", "")) if isinstance(body, dict) else ""
-
-
-def pull_fault(text: str, image: str, how: str = "") -> RuntimeFault:
-    """The RuntimeFault for a failed pull. 404 and 500 do not identify the cause; only the text does.
-
-    `how`: with which credentials it was tried.
-    """
-    tried = f" {how}" if how else ""
-    lower = text.lower()
-    if "invalid reference format" in lower or "must be lowercase" in lower:
-        return InvalidImageName(f'"{image}" is not an image reference: {text}')
-    if "manifest unknown" in lower or "not found" in lower or "does not exist" in lower:
-        return ImageNotFound(f'image "{image}" was not found{tried}: {text}')
-    return PullFailed(f'image "{image}" could not be pulled{tried}: {text}')

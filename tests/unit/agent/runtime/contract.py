@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import threading
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -165,14 +163,6 @@ class RuntimeContract:
 
     async def test_version(self, bed: Bed) -> None:
         assert "://" in str(await bed.runtime.version())
-
-
-def collect() -> None:
-    """Collect garbage now, while the test's warning filters apply."""
-    for thread in threading.enumerate():
-        if thread.name.startswith("stream "):
-            thread.join(10)
-    gc.collect()
 
 
 async def next_event(events: AsyncIterator[RuntimeEvent], kind: EventKind) -> RuntimeEvent:

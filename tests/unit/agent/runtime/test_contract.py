@@ -3,7 +3,7 @@ tests/cluster/test_runtime_contract.py."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from agent.clock import SystemClock
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.errors import EngineGone
 from agent.runtime.fake import FakeRuntime
-from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of, collect
+from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of
 
 
 class TestFakeRuntime(RuntimeContract):
@@ -24,15 +24,6 @@ class TestFakeRuntime(RuntimeContract):
             yield made
 
 
-@pytest.fixture
-def collected() -> Iterator[None]:
-    yield
-    collect()
-
-
-# The SDK does not close a socket that it could not connect.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.usefixtures("collected")
 async def test_a_missing_engine_raises_engine_gone(tmp_path: Path) -> None:
     runtime = DockerRuntime(tmp_path / "none.sock")
     with pytest.raises(EngineGone):

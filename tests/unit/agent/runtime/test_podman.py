@@ -4,48 +4,52 @@ from __future__ import annotations
 
 import json
 
-import docker.errors
 import pytest
-import requests
 
 from agent.runtime.convert import EVENT_NAMES, event_from_json
-from agent.runtime.errors import BadRequest, CreateConflict, EngineFault, NoSuchContainer, RuntimeFault
-from agent.runtime.faults import fault_of, has_dependents
+from agent.runtime.errors import (
+    BadRequest,
+    CreateConflict,
+    EngineFault,
+    ImageNotFound,
+    InvalidImageName,
+    NoSuchContainer,
+    RuntimeFault,
+)
+from agent.runtime.faults import error_from_answer, fault_of
 from agent.runtime.interface import EventKind
 
 
-def answer(status: int, body: str) -> docker.errors.APIError:
-    response = requests.Response()
-    response.status_code, response._content = status, body.encode()
-    return docker.errors.APIError("refused", response)
-
-
-def caused(cause: object) -> docker.errors.APIError:
-    return answer(500, json.dumps({"cause": cause, "message": f"it failed: {cause}", "response": 500}))
+def caused(cause: object) -> str:
+    return json.dumps({"cause": cause, "message": f"it failed: {cause}", "response": 500})
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
+    ("status", "body", "kind"),
     [
-        pytest.param(caused("no such container"), NoSuchContainer, id="no container to join"),
-        pytest.param(caused("that name is already in use"), CreateConflict, id="name in use"),
-        pytest.param(caused("disk quota exceeded"), EngineFault, id="another cause"),
-        pytest.param(caused(None), EngineFault, id="no cause"),
-        pytest.param(answer(500, "no JSON"), EngineFault, id="not JSON"),
-        pytest.param(answer(500, "[]"), EngineFault, id="not an object"),
-        pytest.param(answer(400, '{"cause": "no such container"}'), BadRequest, id="specific status"),
-        pytest.param(answer(409, '{"message": "x"}'), CreateConflict, id="Docker"),
+        pytest.param(500, caused("no such container"), NoSuchContainer, id="no container to join"),
+        pytest.param(500, caused("that name is already in use"), CreateConflict, id="name in use"),
+        pytest.param(500, caused("disk quota exceeded"), EngineFault, id="another cause"),
+        pytest.param(500, caused(None), EngineFault, id="no cause"),
+        pytest.param(500, "no JSON", EngineFault, id="not JSON"),
+        pytest.param(500, "", EngineFault, id="nothing"),
+        pytest.param(500, "[]", EngineFault, id="not an object"),
+        pytest.param(400, '{"cause": "no such container"}', BadRequest, id="specific status"),
+        pytest.param(409, '{"message": "x"}', CreateConflict, id="Docker"),
+        pytest.param(404, '{"message": "No such image: a:1"}', ImageNotFound, id="image"),
+        pytest.param(404, '{"message": "a: no such image"}', ImageNotFound, id="Podman's image"),
+        pytest.param(404, '{"message": "No such container: a"}', NoSuchContainer, id="container"),
+        pytest.param(400, '{"message": "No such container: a"}', NoSuchContainer, id="Docker's container to join"),
+        pytest.param(400, '{"message": "invalid reference format"}', InvalidImageName, id="bad image name"),
     ],
 )
-def test_the_cause_decides_where_the_status_is_unspecific(
-    error: docker.errors.APIError, kind: type[RuntimeFault]
-) -> None:
-    assert type(fault_of(error, "create a")) is kind
+def test_the_cause_decides_where_the_status_is_unspecific(status: int, body: str, kind: type[RuntimeFault]) -> None:
+    assert type(fault_of(error_from_answer(status, body.encode()), "create a")) is kind
 
 
 def test_a_container_with_dependents_is_recognized() -> None:
-    assert has_dependents(caused("container already exists"))
-    assert not has_dependents(caused("container state improper"))
+    assert error_from_answer(500, caused("container already exists").encode()).has_dependents
+    assert not error_from_answer(500, caused("container state improper").encode()).has_dependents
 
 
 @pytest.mark.parametrize(
