@@ -1,7 +1,7 @@
 """All pods of this node: one worker per pod, woken by the engine's events.
 
-Owns the workers, the subscription to the engine (events first, then the list), and the containers that belong to no
-desired pod. Those are removed only after a complete snapshot, and only with our cluster's and node's labels. When
+Owns the workers, and the containers that belong to no desired pod; following.py reads the engine's events and lists.
+Those containers are removed only after a complete snapshot, and only with our cluster's and node's labels. When
 cancelled, it leaves all containers running.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Final
@@ -20,6 +20,7 @@ from agent.connections import Connection
 from agent.model import ConnectionRequest, Desired, LogRequest, Pod, PodUid, ProcessRequest
 from agent.pods.connections import open_connection
 from agent.pods.errors import LogUnavailable, NoConnection, ProcessUnavailable
+from agent.pods.following import Following
 from agent.pods.interface import PodNetwork, PodsConfig, Reporter, TokenIssuer
 from agent.pods.logs import read_logs
 from agent.pods.measurable import target
@@ -28,8 +29,8 @@ from agent.pods.perform import WorkerContext
 from agent.pods.processes import open_process
 from agent.pods.worker import PodWorker
 from agent.probes.interface import Prober
-from agent.runtime.errors import NoSuchContainer, RuntimeFault
-from agent.runtime.interface import ContainerRecord, EventKind, Runtime, RuntimeEvent
+from agent.runtime.errors import RuntimeFault
+from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord, EventKind, Runtime, RuntimeEvent
 from agent.runtime.process import Exec, Process
 from agent.statuses import PodStatus
 from agent.usage.targets import PodTarget
@@ -150,10 +151,12 @@ class PodManager:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
+            context = self._context
+            following = Following(context.runtime, self._labels, self, context.clock, group)
             delay_s = _FIRST_RECONNECT_S
             while True:
                 try:
-                    await self._follow_engine()
+                    await following.run()
                 except RuntimeFault as error:
                     _LOG.warning("container engine: %s; trying again in %.1f s", error, delay_s)
                 if self._listed:
@@ -161,17 +164,12 @@ class PodManager:
                 self._listed = False
                 for worker in self._workers.values():
                     worker.pause()
-                await self._context.clock.sleep(delay_s)
+                await context.clock.sleep(delay_s)
                 delay_s = min(delay_s * 2, _LONGEST_RECONNECT_S)
 
-    async def _follow_engine(self) -> None:
-        """Subscribe to events, list containers, and follow the events until the engine goes away."""
-        async with self._context.runtime.events(self._labels) as events:
-            self._take_list(await self._context.runtime.list(self._labels))
-            async for event in events:
-                await self._take_event(event)
+    # --- what the engine reports (Taker) ---------------------------------------------------------------------------
 
-    def _take_list(self, records: Iterable[ContainerRecord]) -> None:
+    def take_list(self, records: Iterable[ContainerRecord]) -> None:
         by_pod: dict[PodUid, list[ContainerRecord]] = defaultdict(list)
         for record in records:
             identity = identify(record.labels)
@@ -184,25 +182,24 @@ class PodManager:
         self._reconcile()
         self._first_list.set()
 
-    async def _take_event(self, event: RuntimeEvent) -> None:
-        if event.kind is EventKind.IMAGES_CHANGED:
-            return
-        identity = identify(event.labels)
-        if identity is None:
-            return
-        worker = self._workers.get(identity.uid)
-        if worker is not None and worker.take(event):
-            return
-        if worker is None and event.kind not in (EventKind.CREATED, EventKind.STARTED):
-            return
-        try:
-            record = await self._context.runtime.inspect(event.id)
-        except NoSuchContainer:
-            return
-        self._add(identity.uid, record)
+    def take_event(self, uid: PodUid, event: RuntimeEvent) -> bool:
+        worker = self._workers.get(uid)
+        if worker is not None:
+            return worker.take(event)
+        return event.kind not in (EventKind.CREATED, EventKind.STARTED)
 
-    def _add(self, uid: PodUid, record: ContainerRecord) -> None:
+    def take_phases(self, phases: Mapping[PodUid, Mapping[ContainerId, ContainerPhase]]) -> Iterable[ContainerId]:
+        unknown: set[ContainerId] = set()
+        for uid, worker in self._workers.items():
+            unknown |= worker.compare(phases.get(uid, {}))
+        for uid in phases.keys() - self._workers.keys():
+            unknown |= phases[uid].keys() - {record.id for record in self._unclaimed.get(uid, [])}
+        return unknown
+
+    def take_record(self, uid: PodUid, record: ContainerRecord) -> None:
         """Take an unknown container: the engine was still creating it when an agent died, or during the list."""
+        if not self._listed:
+            return  # the next list has it
         worker = self._workers.get(uid)
         if worker is not None:
             worker.observe_one(record)

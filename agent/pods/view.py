@@ -8,7 +8,7 @@ asked about it after its end has been seen.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agent.pods.health import Health
@@ -80,9 +80,22 @@ class PodView:
         known = self._records.get(record.id)
         if known is not None and _ORDER[known[0].phase] > _ORDER[record.phase]:
             return
-        self._records[record.id] = (record, exact)
+        self._records[record.id] = (record, exact and not record.partial)
         self._observed = None
         self._check_attached()
+
+    def compare(self, listed: Mapping[ContainerId, ContainerPhase]) -> frozenset[ContainerId]:
+        """Compare with the engine's list; returns containers of which the view knows nothing.
+
+        Where both differ, an event was lost or is on its way, or the list is older: the engine is asked again. A phase
+        never goes back to CREATED, so that one tells nothing new.
+        """
+        for container, (record, _) in tuple(self._records.items()):
+            phase = listed.get(container)
+            if phase is not ContainerPhase.CREATED and phase is not record.phase:
+                self._records[container] = (record, False)
+                self._observed = None
+        return frozenset(listed.keys() - self._records.keys())
 
     def overwrite(self, record: ContainerRecord) -> None:
         """Take the answer to a refresh, even if its phase goes back."""

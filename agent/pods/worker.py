@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -44,7 +44,7 @@ from agent.pods.step import is_creating, plan
 from agent.pods.verdict import DEADLINE_EXCEEDED
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
-from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, RuntimeEvent
+from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord, EventKind, RuntimeEvent
 from agent.statuses import PodStatus
 
 _LOG = logging.getLogger(__name__)
@@ -129,6 +129,12 @@ class PodWorker:
         self._wake.set()
         # A container that is just being created is recorded by the action that creates it.
         return known or (event.kind is not EventKind.DIED and is_creating(self._memory))
+
+    def compare(self, listed: Mapping[ContainerId, ContainerPhase]) -> frozenset[ContainerId]:
+        """Compare with the engine's list of the pod's containers; returns those that have to be inspected."""
+        unknown = self._view.compare(listed)
+        self._wake.set()
+        return frozenset() if is_creating(self._memory) else unknown
 
     def observe_one(self, record: ContainerRecord) -> None:
         """Take a container that was inspected."""

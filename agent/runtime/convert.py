@@ -23,6 +23,7 @@ from agent.runtime.interface import (
     ContainerRecord,
     ContainerSpec,
     EventKind,
+    Listed,
     Privileges,
     RuntimeEvent,
 )
@@ -119,6 +120,30 @@ def record_from_inspect(answer: Mapping[str, Any]) -> ContainerRecord:
         started_at=parse_time(state.get("StartedAt", "")),
         finished_at=parse_time(state.get("FinishedAt", "")),
         stop_signal=config.get("StopSignal") or "",
+    )
+
+
+def listed_from_json(entry: Mapping[str, Any]) -> Listed:
+    """One container of GET /containers/json."""
+    return Listed(
+        id=ContainerId(entry["Id"]),
+        name=str(entry["Names"][0]).removeprefix("/"),
+        labels=entry.get("Labels") or {},
+        phase=_phase(str(entry["State"]).lower(), ""),
+    )
+
+
+def partial_record(listed: Listed, answer: Mapping[str, Any]) -> ContainerRecord:
+    """A record of a container that is only known from the list."""
+    return ContainerRecord(
+        id=listed.id,
+        name=listed.name,
+        labels=listed.labels,
+        phase=ContainerPhase.CREATED if listed.phase is ContainerPhase.CREATED else ContainerPhase.RUNNING,
+        image=str(answer.get("Image", "")),
+        image_id=str(answer.get("ImageID", "")),
+        created_at=float(answer.get("Created") or 0),
+        partial=True,
     )
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +18,17 @@ from urllib.parse import quote
 
 from agent.model import LogOptions
 from agent.runtime.client import EngineClient, Limits, Request
-from agent.runtime.convert import create_body, image_from_inspect, record_from_inspect
+from agent.runtime.convert import (
+    create_body,
+    image_from_inspect,
+    listed_from_json,
+    partial_record,
+    record_from_inspect,
+)
 from agent.runtime.dockerevents import subscribed
 from agent.runtime.dockerexec import DockerExec
 from agent.runtime.dockerlogs import read_log
-from agent.runtime.errors import EngineFault, ImageNotFound, NoSuchContainer, RuntimeFault, StartRefused
+from agent.runtime.errors import EngineFault, ImageNotFound, NoSuchContainer, RuntimeFault, StartRefused, TimedOut
 from agent.runtime.faults import CONFLICT, FIRST_SERVER_ERROR, NOT_FOUND, EngineError, faults, readable
 from agent.runtime.images import Image, ImageMemory
 from agent.runtime.interface import (
@@ -32,6 +38,7 @@ from agent.runtime.interface import (
     ContainerSpec,
     Credentials,
     EventKind,
+    Listed,
     RuntimeEvent,
     RuntimeVersion,
 )
@@ -157,23 +164,36 @@ class DockerRuntime:
         with readable(request.what):
             return self._record(answer)
 
-    async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
+    async def list(self, labels: Mapping[str, str]) -> Sequence[ContainerRecord]:
+        entries = await self._entries(labels)
+        try:
+            async with asyncio.TaskGroup() as group:
+                looks = [group.create_task(self._looked(*each), name=f"inspect {each[0].id[:12]}") for each in entries]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        return [record for look in looks if (record := look.result()) is not None]
+
+    async def overview(self, labels: Mapping[str, str]) -> Sequence[Listed]:
+        return [listed for listed, _ in await self._entries(labels)]
+
+    async def _entries(self, labels: Mapping[str, str]) -> Sequence[tuple[Listed, Mapping[str, Any]]]:
         what = "list containers"
         filters = json.dumps({"label": [f"{key}={value}" for key, value in labels.items()]})
         request = Request("GET", "/containers/json", what, parameters={"all": "1", "filters": filters})
         with faults(what):
             answer = await self._client.call(request)
         with readable(what):
-            entries = [entry["Id"] for entry in answer if entry["Id"] not in self._lingering]
-        async with asyncio.TaskGroup() as group:
-            looks = [group.create_task(self._looked(entry), name=f"inspect {entry[:12]}") for entry in entries]
-        return [record for look in looks if (record := look.result()) is not None]
+            entries = [(listed_from_json(entry), entry) for entry in answer]
+        return [each for each in entries if each[0].id not in self._lingering]
 
-    async def _looked(self, container: str) -> ContainerRecord | None:
+    async def _looked(self, listed: Listed, entry: Mapping[str, Any]) -> ContainerRecord | None:
         try:
-            return await self._inspect(container)
+            return await self._inspect(listed.id, within_s=self._client.limits.look_s)
         except NoSuchContainer:
             return None  # removed since the list was made
+        except (TimedOut, EngineFault) as error:
+            log.warning("%s: %s", listed.name, error)
+            return partial_record(listed, entry)
 
     async def image_id(self, image: str) -> str | None:
         known = await self._image(image)

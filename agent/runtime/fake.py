@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
@@ -35,6 +35,7 @@ from agent.runtime.interface import (
     ContainerSpec,
     Credentials,
     EventKind,
+    Listed,
     RuntimeEvent,
     RuntimeVersion,
 )
@@ -62,6 +63,8 @@ class FakeRuntime:
         self.ignores_term: set[str] = set()
         """Prefixes of the names of containers that ignore SIGTERM."""
         self.calls: list[tuple[str, str]] = []
+        self.loses_events = False
+        self._stuck: dict[str, asyncio.Event] = {}
         self._failures: dict[str, deque[RuntimeFault]] = defaultdict(deque)
         self._subscribers: list[asyncio.Queue[RuntimeEvent | None]] = []
         self._count = 0
@@ -72,6 +75,15 @@ class FakeRuntime:
     def fail_next(self, call: str, *errors: RuntimeFault) -> None:
         """Each of the next calls of that name raises one of these."""
         self._failures[call].extend(errors)
+
+    def stick(self, call: str) -> asyncio.Event:
+        """Calls of that name hang until the event is set; `call` may also be the call and what it is about."""
+        self._stuck[call] = asyncio.Event()
+        return self._stuck[call]
+
+    def unstick(self, call: str) -> None:
+        """New calls of that name work again; those that hang do so until their event is set."""
+        del self._stuck[call]
 
     def end(self, container: str, exit_code: int, *, oom_killed: bool = False) -> None:
         """End the container's process."""
@@ -177,9 +189,14 @@ class FakeRuntime:
         await self._called("inspect", container)
         return self._find(container)
 
-    async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
+    async def list(self, labels: Mapping[str, str]) -> Sequence[ContainerRecord]:
         await self._called("list", "")
         return [record for record in self.records.values() if labels.items() <= record.labels.items()]
+
+    async def overview(self, labels: Mapping[str, str]) -> Sequence[Listed]:
+        await self._called("overview", "")
+        records = [record for record in self.records.values() if labels.items() <= record.labels.items()]
+        return [Listed(record.id, record.name, record.labels, record.phase) for record in records]
 
     async def image_id(self, image: str) -> str | None:
         await self._called("image_id", image)
@@ -244,6 +261,9 @@ class FakeRuntime:
     async def _called(self, call: str, name: str) -> None:
         self.calls.append((call, name))
         await asyncio.sleep(0)
+        stuck = self._stuck.get(call) or self._stuck.get(f"{call} {name}")
+        if stuck is not None:
+            await stuck.wait()
         if self._failures[call]:
             raise self._failures[call].popleft()
 
@@ -259,5 +279,5 @@ class FakeRuntime:
 
     def _publish(self, kind: EventKind, record: ContainerRecord) -> None:
         event = RuntimeEvent(kind, record.id, self._clock.wall(), record.labels, record.exit_code, record.oom_killed)
-        for queue in self._subscribers:
+        for queue in () if self.loses_events else self._subscribers:
             queue.put_nowait(event)

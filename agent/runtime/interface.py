@@ -6,7 +6,7 @@ other here. Implementations: docker.py (an engine), fake.py (in memory, for test
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -117,10 +117,24 @@ class ContainerRecord:
     finished_at: float = 0.0
     stop_signal: str = ""
     """From the image; empty: SIGTERM."""
+    partial: bool = False
+    """The engine listed the container, but did not answer about it in time: pid, exit code and times are missing. It
+    counts as running, since an end would need an exit code."""
 
     @property
     def running(self) -> bool:
         return self.phase is ContainerPhase.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A container in a list of the engine's."""
+
+    id: ContainerId
+    name: str
+    labels: Mapping[str, str]
+    phase: ContainerPhase
+    """EXITED is not distinguished from a failed start, which the engine lists as CREATED."""
 
 
 class EventKind(StrEnum):
@@ -193,8 +207,12 @@ class Runtime(Protocol):
         """The record of a container, by id or name. Raises NoSuchContainer."""
         ...
 
-    async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
-        """All containers with these labels, whatever their phase."""
+    async def list(self, labels: Mapping[str, str]) -> Sequence[ContainerRecord]:
+        """All containers with these labels, whatever their phase. Containers that are stuck do not keep it waiting."""
+        ...
+
+    async def overview(self, labels: Mapping[str, str]) -> Sequence[Listed]:
+        """The same by one cheap call, which asks about no single container."""
         ...
 
     async def image_id(self, image: str) -> str | None:
@@ -223,7 +241,8 @@ class Runtime(Protocol):
     def events(self, labels: Mapping[str, str]) -> AbstractAsyncContextManager[AsyncIterator[RuntimeEvent]]:
         """Events of containers with these labels, and of images; subscribed when the context is entered.
 
-        The stream raises EngineGone when the engine goes away. No event is lost, but one may come twice.
+        The stream raises EngineGone when the engine goes away. An event may come twice. A reader must only take: an
+        engine loses events of a reader that is slow.
         """
         ...
 

@@ -48,6 +48,7 @@ class FakeEngine:
         self.broken_off: asyncio.Queue[str] = asyncio.Queue()
         """Requests that hung and whose client has gone."""
         self.headers: dict[str, str] = {}
+        self._made = 0
         self._subscribers: list[asyncio.Queue[dict[str, Any] | None]] = []
         self._runner: web.AppRunner | None = None
 
@@ -69,7 +70,8 @@ class FakeEngine:
 
     def add(self, name: str, *, status: str = "running", labels: dict[str, str] | None = None) -> str:
         """A container that the engine has; returns its id."""
-        made = f"{len(self.containers) + 1:064x}"
+        self._made += 1
+        made = f"{self._made:064x}"
         self.containers[made] = {
             "Id": made,
             "Name": f"/{name}",

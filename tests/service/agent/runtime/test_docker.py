@@ -240,3 +240,34 @@ async def test_events_of_an_engine_that_hangs(engine: FakeEngine) -> None:
         async with runtime.events(LABELS):
             pass
     await runtime.close()
+
+
+async def test_a_container_that_is_stuck_is_listed_as_far_as_it_is_known(
+    engine: FakeEngine, runtime: DockerRuntime
+) -> None:
+    stuck, other, ended = engine.add("stuck"), engine.add("other"), engine.add("ended", status="exited")
+    engine.hangs = lambda request: request.path.endswith(f"{stuck}/json")
+    engine.fails = lambda request: web.Response(status=500) if request.path.endswith(f"{ended}/json") else None
+    records = {record.id: record for record in await runtime.list(LABELS)}
+    assert [records[ContainerId(each)].partial for each in (stuck, other, ended)] == [True, False, True]
+    assert all(record.running for record in records.values()), "an end would need an exit code"
+    assert records[ContainerId(stuck)].name == "stuck" and records[ContainerId(stuck)].labels == LABELS
+    phases = {each.name: each.phase for each in await runtime.overview(LABELS)}
+    assert phases == {
+        "stuck": ContainerPhase.RUNNING,
+        "other": ContainerPhase.RUNNING,
+        "ended": ContainerPhase.EXITED,
+    }
+
+
+async def test_an_engine_that_dies_during_a_list(engine: FakeEngine, runtime: DockerRuntime) -> None:
+    made = [engine.add(f"c{number}") for number in range(3)]
+
+    def fails(request: web.Request) -> web.StreamResponse | None:
+        if request.path.endswith(f"{made[1]}/json") and request.transport is not None:
+            request.transport.close()
+        return None
+
+    engine.fails = fails
+    with pytest.raises(EngineGone):
+        await runtime.list(LABELS)

@@ -119,6 +119,11 @@ class RuntimeContract:
         await bed.running("b")
         phases = {record.name[-1]: record.phase for record in await bed.runtime.list(bed.labels)}
         assert phases == {"a": ContainerPhase.CREATED, "b": ContainerPhase.RUNNING}
+        overview = await bed.runtime.overview(bed.labels)
+        assert {each.name[-1]: each.phase for each in overview} == phases
+        assert all(bed.labels.items() <= each.labels.items() for each in overview)
+        records = {record.id: record.name for record in await bed.runtime.list(bed.labels)}
+        assert {each.id: each.name for each in overview} == records
         assert await bed.runtime.list({**bed.labels, "other": "x"}) == []
 
     async def test_a_signal_ends_a_container_and_is_ignored_when_it_is_not_running(self, bed: Bed) -> None:
