@@ -15,10 +15,11 @@ from agent.pods.actions import (
     CreateSandbox,
     EnsureImage,
     PrepareVolumes,
+    StartContainer,
     StartSandbox,
 )
 from agent.pods.errors import ContainerConfigError, ImageMissing
-from agent.runtime.errors import EngineGone, InvalidImageName
+from agent.runtime.errors import EngineFault, EngineGone, InvalidImageName, TimedOut
 from agent.statuses import Waiting
 
 
@@ -41,12 +42,14 @@ def failure_of(action: Action, error: Exception) -> Failure:
         return Failure(Waiting("ContainerCreating", text), "", first_s=2.0)
     match action:
         case EnsureImage():
-            waiting = Waiting(_image_reason(error), text)
+            reason, event = _of_image(error)
             name = action.container.name
-            return Failure(waiting, "Failed", name, backoff.FIRST_DELAY_S, backoff.LONGEST_DELAY_S)
+            return Failure(Waiting(reason, text), event, name, backoff.FIRST_DELAY_S, backoff.LONGEST_DELAY_S)
         case CreateContainer():
             reason = "CreateContainerConfigError" if isinstance(error, ContainerConfigError) else "CreateContainerError"
             return Failure(Waiting(reason, text), "Failed", action.container.name, first_s=1.0)
+        case StartContainer():
+            return Failure(Waiting("RunContainerError", text), "Failed", action.container.name, first_s=1.0)
         case CreateSandbox() | StartSandbox() | AttachNetwork():
             return Failure(Waiting("ContainerCreating", text), "FailedCreatePodSandBox")
         case PrepareVolumes():
@@ -55,11 +58,15 @@ def failure_of(action: Action, error: Exception) -> Failure:
             return Failure(Waiting("ContainerCreating", text), "FailedKillPod")
 
 
-def _image_reason(error: Exception) -> str:
+def _of_image(error: Exception) -> tuple[str, str]:
+    """The reasons of the waiting container and of the event, as the kubelet gives them (pkg/kubelet/images)."""
     match error:
         case InvalidImageName():
-            return "InvalidImageName"
+            return "InvalidImageName", "InspectFailed"
         case ImageMissing():
-            return "ErrImageNeverPull"
+            return "ErrImageNeverPull", "ErrImageNeverPull"
+        case EngineFault() | TimedOut():
+            # Only looking for the image on the node fails like this: a failed pull is a PullFailed.
+            return "ImageInspectError", "InspectFailed"
         case _:
-            return "ErrImagePull"
+            return "ErrImagePull", "Failed"

@@ -39,6 +39,7 @@ from agent.runtime.interface import (
     RuntimeEvent,
     RuntimeVersion,
 )
+from agent.runtime.references import parse
 
 _KILLED_BY_SIGNAL = 128
 _SIGNALS = {"SIGTERM": 15, "SIGKILL": 9, "SIGUSR1": 10, "SIGQUIT": 3}
@@ -200,6 +201,7 @@ class FakeRuntime:
 
     async def image_id(self, image: str) -> str | None:
         await self._called("image_id", image)
+        parse(image)
         return self.images.get(image)
 
     async def image_user(self, image: str) -> str:
@@ -210,6 +212,7 @@ class FakeRuntime:
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> str:
         await self._called("pull", image)
+        parse(image)
         self.tried.append(credentials)
         allowed = self.accounts.get(image)
         if allowed is not None and (credentials is None or (credentials.username, credentials.password) != allowed):

@@ -236,6 +236,17 @@ def test_a_missing_image_is_reported_in_status_and_events(kubectl: Kubectl) -> N
     eventually(lambda: "Failed" in kubectl("get", "events"))
 
 
+def test_a_url_in_place_of_an_image_is_the_containers_fault(kubectl: Kubectl) -> None:
+    kubectl.create(pod("url", container={"image": "http://registry.example/app"}))
+
+    def reason() -> str:
+        statuses = kubectl.json("get", "pod", "url")["status"].get("containerStatuses") or [{}]
+        return str(statuses[0].get("state", {}).get("waiting", {}).get("reason"))
+
+    eventually(lambda: reason() == "InvalidImageName")
+    eventually(lambda: "InspectFailed" in kubectl("get", "events"))
+
+
 def test_a_pod_that_fits_nowhere_stays_pending_with_a_reason(kubectl: Kubectl) -> None:
     kubectl.create(
         pod("huge", container={"resources": {"requests": {"cpu": "1000"}}}), pod("picky", nodeSelector={"a": "b"})

@@ -11,7 +11,7 @@ import pytest
 from agent.model import LogOptions
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.dockerexec import DockerExec
-from agent.runtime.errors import InvalidImageName, NoSuchContainer, NotRunning, StartRefused, TimedOut
+from agent.runtime.errors import NoSuchContainer, NotRunning, StartRefused, TimedOut
 from agent.runtime.interface import ContainerId, ContainerPhase
 from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process
 from lab.lab import Lab, delete, in_parallel, leftovers
@@ -88,11 +88,6 @@ async def test_a_missing_command(bed: Bed) -> None:
         await bed.runtime.start(made)
     record = await bed.runtime.inspect(made)
     assert (record.phase, record.exit_code) == (ContainerPhase.EXITED, 127) and record.error
-
-
-async def test_a_bad_image_name(bed: Bed) -> None:
-    with pytest.raises(InvalidImageName):
-        await bed.runtime.image_id("Bad@@Name")
 
 
 async def test_a_command_runs_to_its_end(bed: Bed, exec_: DockerExec) -> None:

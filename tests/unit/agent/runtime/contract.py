@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from agent.runtime import pause
-from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, PullFailed
+from agent.runtime.errors import CreateConflict, ImageNotFound, InvalidImageName, NoSuchContainer, PullFailed
 from agent.runtime.interface import (
     ContainerId,
     ContainerPhase,
@@ -165,6 +165,12 @@ class RuntimeContract:
             await bed.runtime.image_user(missing)
         with pytest.raises((ImageNotFound, PullFailed)):
             await bed.runtime.pull(missing)
+
+    @pytest.mark.parametrize("image", ["http://registry.example/app", "Bad@@Name", "app:"])
+    async def test_what_is_not_an_image_reference(self, bed: Bed, image: str) -> None:
+        for call in (bed.runtime.image_id, bed.runtime.pull):
+            with pytest.raises(InvalidImageName):
+                await call(image)
 
     async def test_version(self, bed: Bed) -> None:
         assert "://" in str(await bed.runtime.version())
