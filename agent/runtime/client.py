@@ -21,13 +21,12 @@ import aiohttp
 
 from agent.runtime.body import Body
 from agent.runtime.errors import EngineGone
-from agent.runtime.faults import EngineError, error_from_answer, translated
+from agent.runtime.faults import FIRST_ERROR, EngineError, error_from_answer, translated
 from agent.runtime.gate import Gate
 
 OLDEST: Final = "1.41"
 """The API version of Docker 20.10 and Podman 4."""
 _OTHER_VERSION: Final = re.compile(r"client version \S+ is too (old|new)")
-_FIRST_ERROR: Final = 400
 
 Parameters = Mapping[str, str]
 
@@ -155,7 +154,7 @@ class EngineClient:
             data=request.data,
             headers=request.headers,
         ) as answer:
-            if answer.status >= _FIRST_ERROR:
+            if answer.status >= FIRST_ERROR:
                 raise error_from_answer(answer.status, await answer.read())
             yield answer
 

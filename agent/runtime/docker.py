@@ -62,7 +62,7 @@ class DockerRuntime:
         self._client = EngineClient(socket, limits)
         self._pulls = Pulls(self._client)
         self._images = ImageMemory()
-        self.exec = DockerExec(socket)
+        self.exec = DockerExec(self._client)
         self._oom_kills = OomKills()
         self._lingering: set[ContainerId] = set()
         """Containers that were removed for our callers but that the engine still keeps (`_remove`)."""

@@ -13,16 +13,18 @@ import signal
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
+from agent.runtime.client import EngineClient, Request
 from agent.runtime.errors import EngineFault, EngineGone, RuntimeFault, TimedOut
+from agent.runtime.faults import process_faults, readable
 from agent.runtime.frames import FrameError, Frames
 from agent.runtime.interface import ContainerId
 from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process, Result
-from agent.runtime.upgrade import Connection, EngineSocket, query
+from agent.runtime.upgrade import Connection, upgrade
 
 _PIECE_BYTES: Final = 64 << 10
+_INSPECT: Final = "inspect a process"
 _FIRST_LOOK_S: Final = 0.005
 _LOOKS: Final = 11
 """The engine may record an exit code after the output's end: it is asked for up to 10 s, at growing intervals."""
@@ -31,8 +33,8 @@ _LOOKS: Final = 11
 class DockerExec:
     """Exec on a Docker engine, or on Podman's socket."""
 
-    def __init__(self, socket: Path) -> None:
-        self._engine = EngineSocket(socket)
+    def __init__(self, client: EngineClient) -> None:
+        self._client = client
 
     async def run(self, container: ContainerId, argv: tuple[str, ...], *, timeout_s: float) -> Result:
         identity = ""
@@ -61,13 +63,16 @@ class DockerExec:
 
     @asynccontextmanager
     async def _attach(self, container: ContainerId, command: Command) -> AsyncIterator[Process]:
-        path = f"/containers/{container}"
-        record = await self._engine.call("GET", f"{path}/json", what=f"attach {container[:12]}")
+        path, what = f"/containers/{container}", f"attach {container[:12]}"
+        wanted = {"stream": True, "stdin": command.stdin, "stdout": command.stdout, "stderr": command.stderr}
+        record = await _asked(self._client, Request("GET", f"{path}/json", what))
         # The engine frames the output of a container without a terminal, whatever the caller asks for.
-        tty = bool(record["Config"].get("Tty"))
-        target = query(f"{path}/attach", stream=True, stdin=command.stdin, stdout=command.stdout, stderr=command.stderr)
-        connection = await self._engine.upgrade(target, what=f"attach {container[:12]}")
-        async with _streams(self._engine, connection, path, tty=tty) as process:
+        with readable(what):
+            tty = bool(record["Config"].get("Tty"))
+        parameters = {name: str(int(value)) for name, value in wanted.items()}
+        with process_faults(what):
+            connection = await upgrade(self._client, Request("POST", f"{path}/attach", what, parameters=parameters))
+        async with _streams(self._client, connection, path, tty=tty) as process:
             yield process
 
     async def _create(self, container: ContainerId, command: Command) -> str:
@@ -78,15 +83,18 @@ class DockerExec:
             "AttachStderr": command.stderr and not command.tty,
             "Tty": command.tty,
         }
-        target = f"/containers/{container}/exec"
-        answer = await self._engine.call("POST", target, what=f"exec in {container[:12]}", body=body)
-        return str(answer["Id"])
+        what = f"exec in {container[:12]}"
+        answer = await _asked(self._client, Request("POST", f"/containers/{container}/exec", what, json=body))
+        with readable(what):
+            return str(answer["Id"])
 
     @asynccontextmanager
     async def _started(self, identity: str, *, tty: bool) -> AsyncIterator[Process]:
-        path, body = f"/exec/{identity}", {"Detach": False, "Tty": tty}
-        connection = await self._engine.upgrade(f"{path}/start", what=f"exec {identity[:12]}", body=body)
-        async with _streams(self._engine, connection, path, tty=tty) as process:
+        path, what = f"/exec/{identity}", f"exec {identity[:12]}"
+        request = Request("POST", f"{path}/start", what, json={"Detach": False, "Tty": tty})
+        with process_faults(what):
+            connection = await upgrade(self._client, request)
+        async with _streams(self._client, connection, path, tty=tty) as process:
             yield process
 
     async def _kill(self, identity: str) -> None:
@@ -104,15 +112,17 @@ class DockerExec:
                 os.close(descriptor)
 
     async def _look(self, identity: str) -> dict[str, Any]:
-        answer: dict[str, Any] = await self._engine.call("GET", f"/exec/{identity}/json", what="inspect a command")
+        answer: dict[str, Any] = await _asked(
+            self._client, Request("GET", f"/exec/{identity}/json", "inspect a command")
+        )
         return answer
 
 
 class DockerProcess:
     """A process with its streams. `path` is its resource in the engine's API."""
 
-    def __init__(self, engine: EngineSocket, connection: Connection, path: str, *, tty: bool) -> None:
-        self._engine = engine
+    def __init__(self, client: EngineClient, connection: Connection, path: str, *, tty: bool) -> None:
+        self._client = client
         self._connection = connection
         self._path = path
         self._tty = tty
@@ -144,29 +154,36 @@ class DockerProcess:
     async def resize(self, *, width: int, height: int) -> None:
         # A process that has ended, or has no terminal, cannot be resized.
         with contextlib.suppress(RuntimeFault):
-            target = query(f"{self._path}/resize", w=width, h=height)
-            await self._engine.call("POST", target, what="resize a terminal")
+            size = {"w": str(width), "h": str(height)}
+            await _asked(self._client, Request("POST", f"{self._path}/resize", "resize a terminal", parameters=size))
 
     async def exit_code(self) -> int | None:
         wait_s = _FIRST_LOOK_S
         for _ in range(_LOOKS):
-            answer = await self._engine.call("GET", f"{self._path}/json", what="inspect a process")
-            state = answer.get("State") or answer
-            if not state.get("Running"):
-                return int(state.get("ExitCode") or 0)
-            if "State" in answer:
-                return None
+            answer = await _asked(self._client, Request("GET", f"{self._path}/json", _INSPECT))
+            with readable(_INSPECT):
+                state = answer.get("State") or answer
+                if not state.get("Running"):
+                    return int(state.get("ExitCode") or 0)
+                if "State" in answer:
+                    return None
             await asyncio.sleep(wait_s)
             wait_s *= 2
         raise EngineFault("the container engine does not report the end of a command whose output has ended")
 
 
+async def _asked(client: EngineClient, request: Request) -> Any:
+    """The engine's answer. Probes and people wait for it: calls about other containers do not keep it waiting."""
+    with process_faults(request.what):
+        return await client.call(request, at_once=True)
+
+
 @asynccontextmanager
 async def _streams(
-    engine: EngineSocket, connection: Connection, path: str, *, tty: bool
+    client: EngineClient, connection: Connection, path: str, *, tty: bool
 ) -> AsyncIterator[DockerProcess]:
     try:
-        yield DockerProcess(engine, connection, path, tty=tty)
+        yield DockerProcess(client, connection, path, tty=tty)
     finally:
         connection.writer.close()
 

@@ -21,11 +21,12 @@ from agent.runtime.errors import (
     ImageNotFound,
     InvalidImageName,
     NoSuchContainer,
+    NotRunning,
     RuntimeFault,
     TimedOut,
 )
 
-NOT_FOUND, CONFLICT, FIRST_SERVER_ERROR = 404, 409, 500
+FIRST_ERROR, NOT_FOUND, CONFLICT, FIRST_SERVER_ERROR = 400, 404, 409, 500
 _PODMAN_CAUSES: Final[Mapping[str, int]] = {
     "no such container": NOT_FOUND,
     "that name is already in use": CONFLICT,
@@ -122,3 +123,15 @@ def fault_of(error: EngineError, what: str) -> RuntimeFault:
     if 0 < error.status < FIRST_SERVER_ERROR:
         return BadRequest(message)
     return EngineFault(message)
+
+
+@contextmanager
+def process_faults(what: str) -> Iterator[None]:
+    """As `faults`, for calls about processes in a container: a conflict means that the container does not run."""
+    try:
+        yield
+    except EngineError as error:
+        # Podman names the cause only in its text.
+        if error.status == CONFLICT or "container state improper" in error.message:
+            raise NotRunning(f"{what}: {error.message}") from error
+        raise fault_of(error, what) from error

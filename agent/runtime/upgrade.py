@@ -1,34 +1,22 @@
-"""Connections to the engine's socket that become a plain stream of bytes (HTTP upgrade), and the calls around them.
+"""Connections to the engine's socket that become a plain stream of bytes (HTTP upgrade).
 
-Owns one connection a call, on the event loop. Docker's SDK cannot do this: it reads ahead of the upgrade, and blocks.
+Owns one connection each. The version of the API and the form of errors are the client's. An HTTP library would read
+ahead of the upgrade, and would not close one direction alone; so the few lines of HTTP are written here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
-from agent.runtime.client import common_version
-from agent.runtime.errors import (
-    BadRequest,
-    EngineFault,
-    EngineGone,
-    NoSuchContainer,
-    NotRunning,
-    RuntimeFault,
-    TimedOut,
-)
+from agent.runtime.client import EngineClient, Request
+from agent.runtime.faults import FIRST_ERROR, FIRST_SERVER_ERROR, EngineError, error_from_answer, translated
 
 _UPGRADED: Final = 101
-_UPGRADE_HEADERS: Final = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
 _MAX_ANSWER_BYTES: Final = 4 << 20
-_ANSWER_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,109 +27,59 @@ class Connection:
     writer: asyncio.StreamWriter
 
 
-class EngineSocket:
-    """The engine behind a Unix socket. Calls raise RuntimeFault only; `what` names the call in messages."""
+async def upgrade(client: EngineClient, request: Request) -> Connection:
+    """Send the request, after whose answer the connection is a stream; the caller closes its writer.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._version = ""
+    Raises EngineError for an answer that is an error, EngineGone, TimedOut.
+    """
+    try:
+        return await _upgraded(client, request)
+    except EngineError as error:
+        if not client.replaced(error):
+            raise
+    return await _upgraded(client, request)
 
-    async def call(self, method: str, target: str, *, what: str, body: object = None) -> Any:
-        """The JSON of the answer; None without one."""
-        status, text = await self._exchange(method, await self._versioned(target), what, body)
-        if status >= 400:
-            raise _fault(status, text, what)
-        return json.loads(text) if text.strip() else None
 
-    async def upgrade(self, target: str, *, what: str, body: object = None) -> Connection:
-        """POST, after whose answer the connection is a stream; the caller closes its writer."""
-        versioned = await self._versioned(target)
-        async with _bounded(what):
-            connection = await self._connect()
+async def _upgraded(client: EngineClient, request: Request) -> Connection:
+    with translated(request.what):
+        async with asyncio.timeout(client.limits.call_s):
+            target = f"{await client.versioned(request.path)}?{urlencode(request.parameters or {})}"
+            connection = Connection(*await asyncio.open_unix_connection(str(client.socket)))
             try:
-                await _send(connection.writer, "1.1", "POST", versioned, body, _UPGRADE_HEADERS)
+                await _send(connection.writer, request, target)
                 status, length = await _head(connection.reader)
                 if status == _UPGRADED:
                     return connection
+                if status < FIRST_ERROR:
+                    raise EngineError(FIRST_SERVER_ERROR, f"status {status} in place of an upgraded connection")
                 text = await connection.reader.readexactly(min(length, _MAX_ANSWER_BYTES))
-                raise _fault(status, text, what)
+                raise error_from_answer(status, text)
+            except asyncio.IncompleteReadError as error:
+                connection.writer.close()
+                raise ConnectionResetError("it closed the connection") from error
             except BaseException:
                 connection.writer.close()
                 raise
 
-    async def _versioned(self, target: str) -> str:
-        """The target in the oldest version of the API that both sides support, as in client.py."""
-        if not self._version:
-            _, text = await self._exchange("GET", "/version", "version", None)
-            answer = json.loads(text or b"{}")
-            minimum = str(answer.get("MinAPIVersion", "")) if isinstance(answer, dict) else ""
-            self._version = common_version(minimum)
-        return f"/v{self._version}{target}"
 
-    async def _exchange(self, method: str, target: str, what: str, body: object) -> tuple[int, bytes]:
-        async with _bounded(what):
-            connection = await self._connect()
-            try:
-                # An engine answers HTTP/1.0 in one piece, and then closes the connection.
-                await _send(connection.writer, "1.0", method, target, body, "")
-                status, _ = await _head(connection.reader)
-                return status, await connection.reader.read(-1)
-            finally:
-                connection.writer.close()
-
-    async def _connect(self) -> Connection:
-        return Connection(*await asyncio.open_unix_connection(str(self._path)))
-
-
-@asynccontextmanager
-async def _bounded(what: str) -> AsyncIterator[None]:
-    """The deadline of an answer, and the runtime's errors for those of the connection."""
-    try:
-        async with asyncio.timeout(_ANSWER_S):
-            yield
-    except TimeoutError as error:
-        raise TimedOut(f"{what}: the container engine did not answer in {_ANSWER_S:g} s") from error
-    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        raise EngineGone(f"{what}: the container engine does not answer: {error}") from error
-
-
-async def _send(writer: asyncio.StreamWriter, http: str, method: str, target: str, body: object, headers: str) -> None:
-    content = b"" if body is None else json.dumps(body).encode()
+async def _send(writer: asyncio.StreamWriter, request: Request, target: str) -> None:
+    content = b"" if request.json is None else json.dumps(request.json).encode()
     head = (
-        f"{method} {target} HTTP/{http}\r\nHost: engine\r\nContent-Type: application/json\r\n"
-        f"{headers}Content-Length: {len(content)}\r\n\r\n"
+        f"{request.method} {target} HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n"
+        f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     writer.write(head.encode() + content)
     await writer.drain()
 
 
 async def _head(reader: asyncio.StreamReader) -> tuple[int, int]:
-    """Status and Content-Length (0 without one) of an answer. Raises ValueError if it is no HTTP."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    first, *fields = head.split("\r\n")
-    lengths = [
-        value for name, _, value in (field.partition(":") for field in fields) if name.lower() == "content-length"
-    ]
-    return int(first.split(" ", 2)[1]), int(lengths[0]) if lengths else 0
-
-
-def _fault(status: int, text: bytes, what: str) -> RuntimeFault:
+    """Status and Content-Length (0 without one) of an answer. Raises ConnectionError if it is not HTTP."""
     try:
-        message = f"{what}: {json.loads(text)['message']}"
-    except (ValueError, TypeError, KeyError):
-        message = f"{what}: {text.decode(errors='replace').strip() or f'status {status}'}"
-    # Podman answers 500 for a container that has ended, and names the cause only in its text.
-    if status == 409 or "container state improper" in message:
-        return NotRunning(message)
-    if status == 404:
-        return NoSuchContainer(message)
-    return BadRequest(message) if status < 500 else EngineFault(message)
-
-
-def query(path: str, **parameters: object) -> str:
-    """A target with parameters; booleans as the engine writes them."""
-    return f"{path}?{urlencode({name: _text(value) for name, value in parameters.items()})}"
-
-
-def _text(value: object) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *fields = head.split("\r\n")
+        lengths = [
+            value for name, _, value in (field.partition(":") for field in fields) if name.lower() == "content-length"
+        ]
+        return int(first.split(" ", 2)[1]), int(lengths[0]) if lengths else 0
+    except (ValueError, IndexError, asyncio.LimitOverrunError) as error:
+        raise ConnectionError(f"its answer is not HTTP: {error}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.model import LogOptions
+from agent.runtime.client import EngineClient
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.dockerexec import DockerExec
 from agent.runtime.errors import NoSuchContainer, NotRunning, StartRefused, TimedOut
@@ -54,8 +55,10 @@ async def bed(socket: Path) -> AsyncIterator[Bed]:
 
 
 @pytest.fixture
-def exec_(socket: Path) -> DockerExec:
-    return DockerExec(socket)
+async def exec_(socket: Path) -> AsyncIterator[DockerExec]:
+    client = EngineClient(socket)
+    yield DockerExec(client)
+    await client.close()
 
 
 class TestDockerRuntime(RuntimeContract):

@@ -40,6 +40,8 @@ class FakeEngine:
         """Pieces of every log; None: the engine dies there."""
         self.hangs: Callable[[web.Request], bool] = lambda request: False
         self.fails: Failure = lambda request: None
+        self.output = frame(1, b"done\n")
+        """What a command writes before it ends with the code 3."""
         self.loses_events = False
         self.requests: list[str] = []
         """Method and path of each request, without the version of the API."""
@@ -122,6 +124,8 @@ class FakeEngine:
         kind, _, rest = path.strip("/").partition("/")
         if kind == "images":
             return await self._image(request, rest)
+        if kind == "exec":
+            return self._process(request, rest)
         return await self._container(request, rest)
 
     async def _container(self, request: web.Request, rest: str) -> web.StreamResponse:
@@ -135,6 +139,9 @@ class FakeEngine:
             return _error(404, f"No such container: {name}")
         if call == "json":
             return web.json_response(found)
+        if call == "exec":
+            state = found["State"]["Running"]
+            return web.json_response({"Id": "command"}, status=201) if state else _error(409, "it is not running")
         if call == "logs":
             return await self._logs(request)
         self._change(request.method, call, found)
@@ -159,6 +166,14 @@ class FakeEngine:
         made = self.add(request.query["name"], status="created", labels=body["Labels"])
         self.publish("create", made)
         return web.json_response({"Id": made}, status=201)
+
+    def _process(self, request: web.Request, rest: str) -> web.StreamResponse:
+        if rest.endswith("/start"):
+            assert request.transport is not None
+            request.transport.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")  # type: ignore[attr-defined]
+            request.transport.write(self.output)  # type: ignore[attr-defined]
+            request.transport.close()
+        return web.json_response({"Running": False, "ExitCode": 3})
 
     async def _image(self, request: web.Request, rest: str) -> web.StreamResponse:
         if rest == "create":
