@@ -224,9 +224,13 @@ async def _remove_containers(config: AgentConfig, cluster_id: str) -> None:
     runtime = DockerRuntime(config.engine_socket)
     try:
         records = await runtime.list(labels)
-        # Sandboxes last: the other containers use their namespaces.
-        for record in sorted(records, key=lambda record: record.labels.get(Labels.CONTAINER, "") == ""):
-            await runtime.remove(record.id)
+        for record in records:
+            if record.labels.get(Labels.CONTAINER):
+                await runtime.containers.remove(record.id)
+        # Sandboxes last: the containers use their namespaces.
+        for record in records:
+            if not record.labels.get(Labels.CONTAINER):
+                await runtime.sandboxes.remove(record.id)
     finally:
         await runtime.close()
 

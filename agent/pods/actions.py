@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from agent.model import Container
 from agent.pods.verdict import Verdict
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 
 
 class On(StrEnum):

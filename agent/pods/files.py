@@ -18,7 +18,8 @@ from agent.pods.health import Health
 from agent.pods.hosts import hosts_text, of_host, text_in_host_network
 from agent.pods.interface import PodsConfig
 from agent.pods.verdict import Verdict
-from agent.runtime.interface import ContainerId, Mount
+from agent.runtime.containers import Mount
+from agent.runtime.records import ContainerId
 from hull import atomicfile
 
 _MAX_MESSAGE_BYTES: Final = 4096

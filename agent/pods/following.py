@@ -15,16 +15,13 @@ from typing import Final, Protocol
 
 from agent.clock import Clock
 from agent.model import PodUid
-from agent.pods.names import identify
+from agent.pods.names import identify, is_sandbox
+from agent.runtime.containers import Containers
 from agent.runtime.errors import NoSuchContainer, RuntimeFault
-from agent.runtime.interface import (
-    ContainerId,
-    ContainerPhase,
-    ContainerRecord,
-    EventKind,
-    Runtime,
-    RuntimeEvent,
-)
+from agent.runtime.events import EventKind, RuntimeEvent
+from agent.runtime.interface import Runtime
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
+from agent.runtime.sandboxes import Sandboxes
 
 _LOG = logging.getLogger(__name__)
 
@@ -81,19 +78,20 @@ class Following:
         if event.id in self._asked:
             self._asked[event.id] = True
         if not self._taker.take_event(identity.uid, event):
-            self._ask(ContainerId(event.id))
+            self._ask(ContainerId(event.id), event.labels)
 
-    def _ask(self, container: ContainerId) -> None:
+    def _ask(self, container: ContainerId, labels: Mapping[str, str]) -> None:
         if container not in self._asked:
             self._asked[container] = False
-            self._group.create_task(self._inspect(container), name=f"inspect {container[:12]}")
+            kind = self._runtime.sandboxes if is_sandbox(labels) else self._runtime.containers
+            self._group.create_task(self._inspect(kind, container), name=f"inspect {container[:12]}")
 
-    async def _inspect(self, container: ContainerId) -> None:
+    async def _inspect(self, kind: Containers | Sandboxes, container: ContainerId) -> None:
         """Inspect an unknown container, again if an event came meanwhile: the answer may be older than the event."""
         try:
             while True:
                 self._asked[container] = False
-                record = await self._runtime.inspect(container)
+                record = await kind.inspect(container)
                 if not self._asked[container]:
                     break
         except NoSuchContainer:
@@ -128,5 +126,6 @@ class Following:
                 identity = identify(each.labels)
                 if identity is not None:
                     by_pod[identity.uid][each.id] = each.phase
+            labels = {each.id: each.labels for each in listed}
             for container in self._taker.take_phases(by_pod):
-                self._ask(container)
+                self._ask(container, labels[container])

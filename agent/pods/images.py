@@ -14,7 +14,8 @@ from agent.pods.errors import ImageMissing, PullSecretError
 from agent.pods.events import EventRecorder
 from agent.pods.keyring import candidates
 from agent.runtime.errors import ImageNotFound, PullFailed
-from agent.runtime.interface import Credentials, Runtime
+from agent.runtime.images import Credentials
+from agent.runtime.interface import Runtime
 
 
 class Images:
@@ -28,7 +29,7 @@ class Images:
     async def ensure(self, pod: Pod, container: Container, desired: Desired) -> None:
         """By the container's pull policy. Raises ImageMissing, PullSecretError, RuntimeFault."""
         image, name = container.image, container.name
-        if container.pull_policy is not PullPolicy.ALWAYS and await self._runtime.image_id(image) is not None:
+        if container.pull_policy is not PullPolicy.ALWAYS and await self._runtime.images.id_of(image) is not None:
             self._events.normal("Pulled", f'Container image "{image}" is already on the node', container=name)
             return
         if container.pull_policy is PullPolicy.NEVER:
@@ -61,7 +62,7 @@ class Images:
             if candidate is None and problems:
                 break  # as in Kubernetes, an image for which there are credentials is not pulled without
             try:
-                await self._runtime.pull(image, candidate)
+                await self._runtime.images.pull(image, candidate)
                 return
             except (PullFailed, ImageNotFound) as error:
                 problems.append(str(error))

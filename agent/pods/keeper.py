@@ -13,7 +13,7 @@ from agent.model import Container, Pod
 from agent.pods.files import PodFiles
 from agent.pods.health import HEALTHY, Fault, Health, fresh
 from agent.pods.view import PodView
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 
 _LOG = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from agent.model import Secret
 from agent.pods.errors import PullSecretError
-from agent.runtime.interface import Credentials
+from agent.runtime.images import Credentials
 
 _CONFIG_TYPE, _CONFIG_KEY = "kubernetes.io/dockerconfigjson", ".dockerconfigjson"
 _OLD_TYPE, _OLD_KEY = "kubernetes.io/dockercfg", ".dockercfg"

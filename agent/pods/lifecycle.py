@@ -14,7 +14,7 @@ from agent.pods.memory import Memory
 from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, policy_of, role_of
-from agent.runtime.interface import ContainerPhase
+from agent.runtime.records import ContainerPhase
 
 
 def is_final(pod: Pod, container: Container, ended: Instance) -> bool:

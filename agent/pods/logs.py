@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from agent.model import LogOptions, Pod
 from agent.pods.errors import LogUnavailable
 from agent.pods.observed import Instance, Observed
-from agent.runtime.interface import ContainerPhase, Runtime
+from agent.runtime.interface import Runtime
+from agent.runtime.records import ContainerPhase
 from agent.statuses import PodStatus
 
 
@@ -26,7 +27,7 @@ async def read_logs(
         why = "has no previous instance" if options.previous else "is waiting to start"
         raise LogUnavailable(f'container "{container}" of pod "{pod.ref}" {why}')
     left = options.limit_bytes
-    async for piece in runtime.logs(instance.id, options):
+    async for piece in runtime.containers.logs(instance.id, options):
         if not options.limit_bytes:
             yield piece
             continue

@@ -30,8 +30,10 @@ from agent.pods.processes import open_process
 from agent.pods.worker import PodWorker
 from agent.probes.interface import Prober
 from agent.runtime.errors import RuntimeFault
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord, EventKind, Runtime, RuntimeEvent
+from agent.runtime.events import EventKind, RuntimeEvent
+from agent.runtime.interface import Runtime
 from agent.runtime.process import Exec, Process
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 from agent.statuses import PodStatus
 from agent.usage.targets import PodTarget
 from agent.volumes.manager import Volumes

@@ -14,7 +14,7 @@ from agent.pods.actions import Key
 from agent.pods.admission import Refusal
 from agent.pods.backoff import LONGEST_DELAY_S, Backoff
 from agent.pods.verdict import Verdict
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 from agent.statuses import Waiting
 
 _FIRST_RETRY_S: Final = 0.5

@@ -90,5 +90,10 @@ def _pod_labels(pod: Pod) -> dict[str, str]:
     return {Labels.POD_UID: pod.uid, Labels.POD_NAMESPACE: pod.namespace, Labels.POD_NAME: pod.name}
 
 
+def is_sandbox(labels: Mapping[str, str]) -> bool:
+    """Whether these are the labels of a sandbox, not of a container."""
+    return not labels.get(Labels.CONTAINER, "")
+
+
 def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 0

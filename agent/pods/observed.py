@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.pods.health import HEALTHY, Health
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from agent.clock import Clock
 from agent.errors import AgentError
@@ -46,7 +46,7 @@ from agent.pods.health import Fault
 from agent.pods.images import Images
 from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
-from agent.pods.names import identify
+from agent.pods.names import identify, is_sandbox
 from agent.pods.roles import Role, role_of
 from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, sandbox_spec
@@ -54,16 +54,11 @@ from agent.pods.tokens import PodTokens
 from agent.pods.view import PodView
 from agent.probes.interface import Prober, Target
 from agent.runtime import pause
+from agent.runtime.containers import Containers, ContainerSpec, Mount, Privileges
 from agent.runtime.errors import BadRequest, CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
-from agent.runtime.interface import (
-    ContainerId,
-    ContainerPhase,
-    ContainerRecord,
-    ContainerSpec,
-    Mount,
-    Privileges,
-    Runtime,
-)
+from agent.runtime.interface import Runtime
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
+from agent.runtime.sandboxes import Sandboxes, SandboxSpec
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
 from agent.volumes.subpaths import SubPath
@@ -76,6 +71,17 @@ _MESSAGE_BYTES: Final = 2048
 
 _LONGEST_HOOK_S: Final = 24 * 3600.0
 """A postStart hook has no time limit of its own in Kubernetes; the grace period bounds a preStop hook (step.py)."""
+
+
+S = TypeVar("S", ContainerSpec, SandboxSpec)
+_S_contra = TypeVar("_S_contra", contravariant=True)
+
+
+class _Creates(Protocol[_S_contra]):
+    """What containers and sandboxes have in common."""
+
+    async def create(self, spec: _S_contra) -> ContainerId: ...
+    async def inspect(self, container: str, /) -> ContainerRecord: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +181,18 @@ class Performer:
             self._events.normal("SandboxChanged", "The pod's sandbox has ended; creating a new one.")
         self._view.network_released = False
         try:
-            self._view.put(await self._create(spec))
+            self._view.put(await self._create(self._runtime.sandboxes, spec))
         except ImageNotFound:
             if spec.image == pause.REFERENCE:
-                await self._runtime.load(pause.archive())
+                await self._runtime.images.load(pause.archive())
             else:
-                await self._runtime.pull(spec.image)
-            self._view.put(await self._create(spec))
+                await self._runtime.images.pull(spec.image)
+            self._view.put(await self._create(self._runtime.sandboxes, spec))
 
     async def _start_sandbox(self, action: StartSandbox) -> None:
         try:
-            await self._runtime.start(action.id)
-            self._view.put(await self._runtime.inspect(action.id))
+            await self._runtime.sandboxes.start(action.id)
+            self._view.put(await self._runtime.sandboxes.inspect(action.id))
         except NoSuchContainer:
             self._view.drop(action.id)
             raise
@@ -236,7 +242,7 @@ class Performer:
                 mounts=[*volume_mounts, *self._files.mounts(pod, container, action.attempt)],
                 privileges=rights,
             )
-            self._view.put(await self._create(spec))
+            self._view.put(await self._create(self._runtime.containers, spec))
         except ImageNotFound:
             # The image was removed after the check: check again.
             self._view.images.pop(container.name, None)
@@ -262,7 +268,7 @@ class Performer:
 
     async def _privileges(self, container: Container) -> Privileges:
         security = container.security
-        user = await self._runtime.image_user(container.image) if needs_image_user(security) else ""
+        user = await self._runtime.images.user_of(container.image) if needs_image_user(security) else ""
         name = own_seccomp_profile(security)
         profile = seccomp_profile(self._config.seccomp_profiles, name) if name else ""
         return privileges(self.pod, container, image_user=user, seccomp_profile=profile)
@@ -284,14 +290,14 @@ class Performer:
         name = action.container.name
         self.keeper.begin(action.container, action.id)
         try:
-            await self._runtime.start(action.id)
+            await self._runtime.containers.start(action.id)
         except NoSuchContainer:
             # It was removed, or the sandbox that it was created for: it can never run.
-            await self._runtime.remove(action.id)
+            await self._runtime.containers.remove(action.id)
             self._view.drop(action.id)
             raise
         except StartRefused as error:
-            record = await self._runtime.inspect(action.id)
+            record = await self._runtime.containers.inspect(action.id)
             ended = record.finished_at or self._clock.wall()
             refused = replace(
                 record, phase=ContainerPhase.EXITED, error=record.error or str(error), finished_at=ended, started_at=0.0
@@ -336,28 +342,28 @@ class Performer:
         if action.replaces:
             self._files.mark_replaced(action.container, action.id)
         if action.force:
-            await self._runtime.signal(action.id, "SIGKILL")
+            await self._runtime.containers.signal(action.id, "SIGKILL")
             return
         if action.message:
             self._events.normal("Killing", action.message, container=action.container)
         try:
-            record = await self._runtime.inspect(action.id)
+            record = await self._runtime.containers.inspect(action.id)
         except NoSuchContainer:
             self._view.drop(action.id)
             return
         signal = action.signal or record.stop_signal or "SIGTERM"
         try:
-            await self._runtime.signal(action.id, signal)
+            await self._runtime.containers.signal(action.id, signal)
         except BadRequest as error:
             # An image may name any signal. The container must be able to end cleanly all the same.
             text = f"stop signal {signal}: {error}; sending SIGTERM instead"
             self._events.warning("FailedKillPod", text, container=action.container)
-            await self._runtime.signal(action.id, "SIGTERM")
+            await self._runtime.containers.signal(action.id, "SIGTERM")
 
     async def _refresh(self, action: RefreshContainer) -> None:
         before = self._view.get(action.id)
         try:
-            record = await self._runtime.inspect(action.id)
+            record = await self._kind_of(before).inspect(action.id)
             # A record that changed meanwhile is newer; if it is not exact, it gets a refresh of its own.
             if self._view.get(action.id) is before:
                 self._view.overwrite(record)
@@ -368,31 +374,36 @@ class Performer:
         if not self._files.termination_message(action.container, action.attempt):
             end = b""
             with contextlib.suppress(NoSuchContainer):
-                async for piece in self._runtime.logs(action.id, LogOptions(tail_lines=_MESSAGE_LINES)):
+                async for piece in self._runtime.containers.logs(action.id, LogOptions(tail_lines=_MESSAGE_LINES)):
                     end = (end + piece)[-_MESSAGE_BYTES:]
             self._files.write_message(action.container, action.attempt, end)
         self._view.messages.add(action.id)
 
     async def _remove(self, action: RemoveContainer) -> None:
         record = self._view.get(action.id)
-        await self._runtime.remove(action.id)
+        await self._kind_of(record).remove(action.id)
         self._view.drop(action.id)
         identity = identify(record.labels) if record is not None else None
         if identity is not None and identity.container:
             self._files.forget(identity.container, identity.attempt, action.id)
 
-    async def _create(self, spec: ContainerSpec) -> ContainerRecord:
-        """Create the container, or adopt the one of that name: the same instance, created by an earlier agent."""
+    def _kind_of(self, record: ContainerRecord | None) -> Containers | Sandboxes:
+        """The calls for a record; a container that is not known any more is no sandbox."""
+        known_sandbox = record is not None and is_sandbox(record.labels)
+        return self._runtime.sandboxes if known_sandbox else self._runtime.containers
+
+    async def _create(self, kind: _Creates[S], spec: S) -> ContainerRecord:
+        """Create what the spec says, or adopt what has its name: the same instance, created by an earlier agent."""
         try:
-            made = await self._runtime.create(spec)
+            made = await kind.create(spec)
         except CreateConflict:
-            return await self._runtime.inspect(spec.name)
+            return await kind.inspect(spec.name)
         return ContainerRecord(
             id=made,
             name=spec.name,
             labels=spec.labels,
             phase=ContainerPhase.CREATED,
             image=spec.image,
-            image_id=await self._runtime.image_id(spec.image) or "",
+            image_id=await self._runtime.images.id_of(spec.image) or "",
             created_at=self._clock.wall(),
         )

@@ -23,7 +23,7 @@ from agent.pods.observed import Instance, Observed
 from agent.pods.stage import Stage, standing_of
 from agent.probes.interface import Prober, Result, ResultKind, Target
 from agent.probes.runner import run_probe
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 
 _FAULTS: Final = {ProbeKind.STARTUP: Fault.STARTUP, ProbeKind.LIVENESS: Fault.LIVENESS}
 _STAGES: Final = frozenset({Stage.RUNNING, Stage.STALE, Stage.UNHEALTHY})

@@ -16,7 +16,7 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.stage import Stage, standing_of
 from agent.pods.status import pod_status
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 from agent.statuses import PodStatus, Waiting
 
 _ENDED: Final = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})

@@ -17,7 +17,9 @@ from agent.pods.interface import PodsConfig
 from agent.pods.names import container_labels, instance_name, sandbox_labels
 from agent.pods.oomscores import score_of
 from agent.pods.security import apparmor_of, check_user, seccomp_of, user_of
-from agent.runtime.interface import CgroupLimits, ContainerId, ContainerSpec, Mount, Privileges
+from agent.runtime.containers import CgroupLimits, ContainerSpec, Mount, Privileges
+from agent.runtime.records import ContainerId
+from agent.runtime.sandboxes import SandboxSpec
 
 _PERIOD_US: Final = 100_000
 _MIN_QUOTA_US: Final = 1_000
@@ -25,12 +27,12 @@ _MIN_SHARES: Final = 2
 _SHARES_PER_CPU: Final = 1024
 
 
-def sandbox_spec(config: PodsConfig, pod: Pod, dns: ClusterDns, *, attempt: int, started_at: float) -> ContainerSpec:
+def sandbox_spec(config: PodsConfig, pod: Pod, dns: ClusterDns, *, attempt: int, started_at: float) -> SandboxSpec:
     """The pause container. Docker gives its host name to all containers that join its network.
 
     Raises ContainerConfigError if that would be too long.
     """
-    return ContainerSpec(
+    return SandboxSpec(
         name=instance_name(pod.uid, "", attempt),
         image=config.pause_image,
         labels=sandbox_labels(config, pod, attempt, started_at),
@@ -38,7 +40,8 @@ def sandbox_spec(config: PodsConfig, pod: Pod, dns: ClusterDns, *, attempt: int,
         hostname="" if pod.host_network else kernel_hostname(pod, dns),
         host_ipc=pod.host_ipc,
         sysctls=tuple((sysctl.name, sysctl.value) for sysctl in pod.sysctls),
-        limits=CgroupLimits(cpu_shares=_MIN_SHARES, oom_score_adj=_allowed(config, oomscores.SANDBOX)),
+        cpu_shares=_MIN_SHARES,
+        oom_score_adj=_allowed(config, oomscores.SANDBOX),
         cgroup_parent=config.cgroup_parent,
     )
 

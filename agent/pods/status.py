@@ -18,7 +18,7 @@ from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
 from agent.pods.stage import Stage, Standing, standing_of
-from agent.runtime.interface import ContainerPhase
+from agent.runtime.records import ContainerPhase
 from agent.statuses import ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
 MessageOf = Callable[[str, int], str]

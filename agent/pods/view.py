@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from agent.pods.health import Health
-from agent.pods.names import identify
+from agent.pods.names import identify, is_sandbox
 from agent.pods.observed import Instance, Observed
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord, EventKind, RuntimeEvent
+from agent.runtime.events import EventKind, RuntimeEvent
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 
 _ORDER = {ContainerPhase.CREATED: 0, ContainerPhase.RUNNING: 1, ContainerPhase.EXITED: 2}
 
@@ -136,7 +137,7 @@ class PodView:
                 if record.phase is ContainerPhase.CREATED:
                     # The event lacks the pid, which is needed to connect a sandbox.
                     started = replace(record, phase=ContainerPhase.RUNNING, started_at=event.at)
-                    self.put(started, exact=not _is_sandbox(record))
+                    self.put(started, exact=not is_sandbox(record.labels))
                 elif record.phase is ContainerPhase.EXITED:
                     # A restart by hand, or the late start event of a container that ended at once: ask the engine.
                     self.put(replace(record), exact=False)
@@ -186,8 +187,3 @@ class PodView:
                 attempts=dict(self._attempts),
             )
         return self._observed
-
-
-def _is_sandbox(record: ContainerRecord) -> bool:
-    identity = identify(record.labels)
-    return identity is not None and not identity.container

@@ -44,7 +44,8 @@ from agent.pods.step import is_creating, plan
 from agent.pods.verdict import DEADLINE_EXCEEDED
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord, EventKind, RuntimeEvent
+from agent.runtime.events import EventKind, RuntimeEvent
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 from agent.statuses import PodStatus
 
 _LOG = logging.getLogger(__name__)

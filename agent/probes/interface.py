@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Final, Protocol
 
 from agent.handlers import Handler
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 
 MAX_OUTPUT: Final = 1024
 """Characters of a result's output; the kubelet's events have as many."""

@@ -8,56 +8,82 @@ from __future__ import annotations
 import calendar
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import docker.errors
 import docker.types
 
 from agent.runtime.client import OLDEST
+from agent.runtime.containers import ContainerSpec, Privileges
 from agent.runtime.errors import BadRequest
-from agent.runtime.images import Image
-from agent.runtime.interface import (
-    ContainerId,
-    ContainerPhase,
-    ContainerRecord,
-    ContainerSpec,
-    EventKind,
-    Listed,
-    Privileges,
-    RuntimeEvent,
-)
+from agent.runtime.events import EventKind, RuntimeEvent
+from agent.runtime.imagememory import Image
+from agent.runtime.interface import RuntimeVersion
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord, Listed
+from agent.runtime.sandboxes import SandboxSpec
 
 LOG_TYPE: Final = "json-file"
 LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
 """Limits a container's log to 30 MB on disk."""
 
+_PODMAN: Final = "podman"
 _RUNNING_STATES: Final = frozenset({"running", "paused", "restarting"})
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def create_body(spec: ContainerSpec, what: str = "create") -> dict[str, Any]:
     """The body of POST /containers/create, built by Docker's SDK. Raises BadRequest for what the SDK refuses."""
-    # A private namespace without libnetwork, which has nothing to do in a namespace that we connect ourselves. This
-    # saves two runs of dockerd's own binary as a hook (120 of 220 ms).
-    own_network = spec.join is None and not spec.host_network
-    try:
+    with _built(what):
         return docker.types.ContainerConfig(
             OLDEST,
             spec.image,
             list(spec.command),
-            hostname="" if spec.join else spec.hostname,
             user=spec.privileges.user or None,
             detach=True,
             stdin_open=spec.stdin,
             tty=spec.tty,
             environment=list(spec.env),
-            network_disabled=own_network,
+            network_disabled=spec.join is None and not spec.host_network,
             entrypoint=list(spec.entrypoint) or None,
             working_dir=spec.working_dir or None,
             host_config=_host_config(spec),
             labels=dict(spec.labels),
         )
+
+
+def sandbox_body(spec: SandboxSpec, what: str = "create") -> dict[str, Any]:
+    """The same for a sandbox: a container that others join."""
+    with _built(what):
+        return docker.types.ContainerConfig(
+            OLDEST,
+            spec.image,
+            [],
+            hostname=spec.hostname,
+            detach=True,
+            # A private namespace without libnetwork, which has nothing to do in a namespace that we connect ourselves.
+            # This saves two runs of dockerd's own binary as a hook (120 of 220 ms).
+            network_disabled=not spec.host_network,
+            host_config=docker.types.HostConfig(
+                OLDEST,
+                network_mode="host" if spec.host_network else "none",
+                ipc_mode="host" if spec.host_ipc else "shareable",
+                log_config=docker.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
+                restart_policy={"Name": "no"},
+                cpu_shares=spec.cpu_shares,
+                oom_score_adj=spec.oom_score_adj,
+                sysctls=dict(spec.sysctls),
+                cgroup_parent=spec.cgroup_parent or None,
+            ),
+            labels=dict(spec.labels),
+        )
+
+
+@contextmanager
+def _built(what: str) -> Iterator[None]:
+    try:
+        yield
     except (docker.errors.DockerException, TypeError, ValueError) as error:
         raise BadRequest(f"{what}: {error}") from error
 
@@ -90,7 +116,6 @@ def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
         cap_drop=list(privileges.drop_capabilities),
         group_add=list(privileges.groups),
         security_opt=_security_options(privileges),
-        sysctls=dict(spec.sysctls),
         cgroup_parent=spec.cgroup_parent or None,
     )
 
@@ -121,6 +146,14 @@ def record_from_inspect(answer: Mapping[str, Any]) -> ContainerRecord:
         finished_at=parse_time(state.get("FinishedAt", "")),
         stop_signal=config.get("StopSignal") or "",
     )
+
+
+def version_from_json(answer: Mapping[str, Any]) -> RuntimeVersion:
+    """One GET /version answer. Podman, which speaks Docker's API, names itself among its components."""
+    for component in answer.get("Components") or ():
+        if _PODMAN in str(component.get("Name", "")).lower():
+            return RuntimeVersion(_PODMAN, str(component["Version"]))
+    return RuntimeVersion("docker", str(answer["Version"]))
 
 
 def listed_from_json(entry: Mapping[str, Any]) -> Listed:

@@ -13,7 +13,7 @@ import docker.auth
 import docker.errors
 
 from agent.runtime.errors import PullFailed
-from agent.runtime.interface import Credentials
+from agent.runtime.images import Credentials
 from agent.runtime.references import DOCKER_HUB
 
 _HELPER_S: Final = 30.0

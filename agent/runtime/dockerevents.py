@@ -16,8 +16,8 @@ from agent.runtime.body import Body
 from agent.runtime.client import EngineClient, Request
 from agent.runtime.convert import EVENT_NAMES, event_from_json
 from agent.runtime.errors import EngineGone
+from agent.runtime.events import RuntimeEvent
 from agent.runtime.faults import faults, readable
-from agent.runtime.interface import RuntimeEvent
 
 _OVERLAP_S: Final = 1
 _WHAT: Final = "events"

@@ -19,8 +19,8 @@ from agent.runtime.client import EngineClient, Request
 from agent.runtime.errors import EngineFault, EngineGone, RuntimeFault, TimedOut
 from agent.runtime.faults import process_faults, readable
 from agent.runtime.frames import FrameError, Frames
-from agent.runtime.interface import ContainerId
 from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process, Result
+from agent.runtime.records import ContainerId
 from agent.runtime.upgrade import Connection, upgrade
 
 _PIECE_BYTES: Final = 64 << 10

@@ -15,7 +15,7 @@ from agent.runtime.client import EngineClient, Request
 from agent.runtime.errors import EngineFault, EngineGone
 from agent.runtime.faults import faults, readable
 from agent.runtime.frames import FrameError, Frames
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 
 _FIRST_LOOK_S: Final = 0.05
 _LOOKS: Final = 7

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from agent.clock import Clock
 from agent.model import LogOptions
+from agent.runtime.containers import ContainerSpec
 from agent.runtime.errors import (
     CreateConflict,
     EngineGone,
@@ -27,19 +28,13 @@ from agent.runtime.errors import (
     RuntimeFault,
     StartRefused,
 )
+from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.fakeprocess import FakeExec
-from agent.runtime.interface import (
-    ContainerId,
-    ContainerPhase,
-    ContainerRecord,
-    ContainerSpec,
-    Credentials,
-    EventKind,
-    Listed,
-    RuntimeEvent,
-    RuntimeVersion,
-)
+from agent.runtime.images import Credentials
+from agent.runtime.interface import RuntimeVersion
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord, Listed
 from agent.runtime.references import parse
+from agent.runtime.sandboxes import SandboxSpec
 
 _KILLED_BY_SIGNAL = 128
 _SIGNALS = {"SIGTERM": 15, "SIGKILL": 9, "SIGUSR1": 10, "SIGQUIT": 3}
@@ -50,7 +45,8 @@ class FakeRuntime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.images: dict[str, str] = {}
+        self.present: dict[str, str] = {}
+        """The ids of the images that the engine has."""
         self.users: dict[str, str] = {}
         """The USER of images that have one."""
         self.registry: dict[str, str] = {}
@@ -60,6 +56,7 @@ class FakeRuntime:
         """The credentials of all pulls."""
         self.records: dict[str, ContainerRecord] = {}
         self.specs: dict[str, ContainerSpec] = {}
+        self.sandbox_specs: dict[str, SandboxSpec] = {}
         self.written: dict[str, list[bytes]] = defaultdict(list)
         self.ignores_term: set[str] = set()
         """Prefixes of the names of containers that ignore SIGTERM."""
@@ -125,19 +122,33 @@ class FakeRuntime:
         """Add lines to the container's log."""
         self.written[self._find(container).id].extend(lines)
 
+    # --- Runtime: containers, sandboxes and images in one object -----------------------------------------------------
+
+    @property
+    def containers(self) -> FakeRuntime:
+        return self
+
+    @property
+    def sandboxes(self) -> FakeRuntime:
+        return self
+
+    @property
+    def images(self) -> FakeRuntime:
+        return self
+
     # --- Runtime ---------------------------------------------------------------------------------------------------
 
     async def version(self) -> RuntimeVersion:
         await self._called("version", "")
         return RuntimeVersion("fake", "1.0")
 
-    async def create(self, spec: ContainerSpec) -> ContainerId:
+    async def create(self, spec: ContainerSpec | SandboxSpec) -> ContainerId:
         await self._called("create", spec.name)
         if any(record.name == spec.name for record in self.records.values()):
             raise CreateConflict(f"the name {spec.name} is taken")
-        if spec.image not in self.images:
+        if spec.image not in self.present:
             raise ImageNotFound(f"no image {spec.image}")
-        if spec.join is not None:
+        if isinstance(spec, ContainerSpec) and spec.join is not None:
             self._find(spec.join)
         self._count += 1
         record = ContainerRecord(
@@ -146,11 +157,14 @@ class FakeRuntime:
             labels=dict(spec.labels),
             phase=ContainerPhase.CREATED,
             image=spec.image,
-            image_id=self.images[spec.image],
+            image_id=self.present[spec.image],
             created_at=self._clock.wall(),
         )
         self.records[record.id] = record
-        self.specs[record.id] = spec
+        if isinstance(spec, SandboxSpec):
+            self.sandbox_specs[record.id] = spec
+        else:
+            self.specs[record.id] = spec
         self._publish(EventKind.CREATED, record)
         return record.id
 
@@ -199,14 +213,14 @@ class FakeRuntime:
         records = [record for record in self.records.values() if labels.items() <= record.labels.items()]
         return [Listed(record.id, record.name, record.labels, record.phase) for record in records]
 
-    async def image_id(self, image: str) -> str | None:
+    async def id_of(self, image: str) -> str | None:
         await self._called("image_id", image)
         parse(image)
-        return self.images.get(image)
+        return self.present.get(image)
 
-    async def image_user(self, image: str) -> str:
+    async def user_of(self, image: str) -> str:
         await self._called("image_user", image)
-        if image not in self.images:
+        if image not in self.present:
             raise ImageNotFound(f'image "{image}" is not on the node')
         return self.users.get(image, "")
 
@@ -219,15 +233,15 @@ class FakeRuntime:
             raise PullFailed(f'image "{image}" could not be pulled: unauthorized')
         if image not in self.registry:
             raise ImageNotFound(f'image "{image}" was not found')
-        self.images[image] = self.registry[image]
-        return self.images[image]
+        self.present[image] = self.registry[image]
+        return self.present[image]
 
     async def load(self, archive: bytes) -> None:
         await self._called("load", "")
         with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
             manifest = json.loads(opened.extractfile("manifest.json").read())  # type: ignore[union-attr]
         for image in manifest:
-            self.images.update(dict.fromkeys(image["RepoTags"], f"sha256:{image['Config']}"))
+            self.present.update(dict.fromkeys(image["RepoTags"], f"sha256:{image['Config']}"))
 
     async def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
         lines = self.written[self._find(container).id]

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from agent.runtime.errors import StartRefused, TimedOut
-from agent.runtime.interface import ContainerId
 from agent.runtime.process import Channel, Command, Process, Result
+from agent.runtime.records import ContainerId
 
 Check = Callable[[ContainerId], None]
 

@@ -1,46 +1,38 @@
-"""A cache of the images that an engine has; valid while its events are followed.
-
-Saves a call to the engine at each start of a container. Owns the cache only; the caller asks the engine.
-"""
+"""Images of an engine: a Protocol of the calls, and the credentials of registries."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """An image of the engine, and the user that its containers run as: `USER[:GROUP]`, empty for root."""
+class Credentials:
+    """A user of a registry. `source`: where they come from, for messages; repr() leaves the password out."""
 
-    id: str
-    user: str
+    username: str
+    password: str = field(repr=False)
+    source: str = ""
 
 
-class ImageMemory:
-    """Image by reference. Empty while the engine's events are not followed."""
+class Images(Protocol):
+    """Images. Calls raise RuntimeFault only (errors.py)."""
 
-    def __init__(self) -> None:
-        self._images: dict[str, Image] = {}
-        self._watchers = 0
+    async def id_of(self, image: str) -> str | None:
+        """The image's id if the engine has it. May be answered from a cache that image events empty."""
+        ...
 
-    def get(self, image: str) -> Image | None:
-        return self._images.get(image)
+    async def user_of(self, image: str) -> str:
+        """The image's USER, as `USER[:GROUP]`; empty without one. Cached like the id. Raises ImageNotFound."""
+        ...
 
-    def put(self, name: str, image: Image) -> None:
-        if self._watchers:
-            self._images[name] = image
+    async def pull(self, image: str, credentials: Credentials | None = None) -> str:
+        """Pull the image; returns its id. Without credentials: with those of the engine's host, if it has any.
 
-    def forget(self) -> None:
-        """The engine's images have changed: empty the cache."""
-        self._images.clear()
+        Raises ImageNotFound, InvalidImageName, PullFailed.
+        """
+        ...
 
-    def watch(self) -> None:
-        """An event stream has started."""
-        self._watchers += 1
-        self.forget()
-
-    def unwatch(self) -> None:
-        """An event stream has ended: changes would be missed from now on."""
-        self._watchers -= 1
-        if not self._watchers:
-            self.forget()
+    async def load(self, archive: bytes) -> None:
+        """Load the images of an archive in the format of `docker save`."""
+        ...

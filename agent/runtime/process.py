@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
 
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 
 MAX_OUTPUT_BYTES: Final = 10 << 10
 """How much of the output of a command `Exec.run` returns, as in the kubelet's probes."""

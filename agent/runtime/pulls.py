@@ -12,7 +12,7 @@ from agent.runtime.credentials import HOST_CONFIGURATION, header, registry_auth
 from agent.runtime.errors import PullFailed
 from agent.runtime.faults import EngineError
 from agent.runtime.gate import Gate, Place
-from agent.runtime.interface import Credentials
+from agent.runtime.images import Credentials
 from agent.runtime.pullfaults import pull_fault
 from agent.runtime.references import Reference, parse
 

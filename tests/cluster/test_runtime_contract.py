@@ -13,8 +13,8 @@ from agent.runtime.client import EngineClient
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.dockerexec import DockerExec
 from agent.runtime.errors import NoSuchContainer, NotRunning, StartRefused, TimedOut
-from agent.runtime.interface import ContainerId, ContainerPhase
 from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process
+from agent.runtime.records import ContainerId, ContainerPhase
 from lab.lab import Lab, delete, in_parallel, leftovers
 from lab.plugin.clusters import NAMES
 from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of
@@ -44,7 +44,7 @@ def socket() -> Iterator[Path]:
 
 async def _pull(socket: Path) -> None:
     runtime = DockerRuntime(socket)
-    await runtime.pull(IMAGE)
+    await runtime.images.pull(IMAGE)
     await runtime.close()
 
 
@@ -67,18 +67,20 @@ class TestDockerRuntime(RuntimeContract):
 
 async def test_logs_of_an_engine(bed: Bed) -> None:
     script = "for i in 1 2 3; do echo line $i; done; sleep 0.3; echo end"
-    made = await bed.runtime.create(bed.spec("a", command=("sh", "-c", script)))
-    await bed.runtime.start(made)
-    followed = b"".join([piece async for piece in bed.runtime.logs(made, LogOptions(follow=True))])
+    made = await bed.runtime.containers.create(bed.spec("a", command=("sh", "-c", script)))
+    await bed.runtime.containers.start(made)
+    followed = b"".join([piece async for piece in bed.runtime.containers.logs(made, LogOptions(follow=True))])
     assert followed == b"line 1\nline 2\nline 3\nend\n"
-    tail = b"".join([piece async for piece in bed.runtime.logs(made, LogOptions(tail_lines=1, timestamps=True))])
+    tail = b"".join(
+        [piece async for piece in bed.runtime.containers.logs(made, LogOptions(tail_lines=1, timestamps=True))]
+    )
     assert tail.endswith(b"Z end\n") and tail.count(b"\n") == 1
 
 
 async def test_logs_can_be_closed_early(bed: Bed) -> None:
-    made = await bed.runtime.create(bed.spec("a", command=("sh", "-c", "while true; do echo x; done")))
-    await bed.runtime.start(made)
-    stream = bed.runtime.logs(made, LogOptions(follow=True))
+    made = await bed.runtime.containers.create(bed.spec("a", command=("sh", "-c", "while true; do echo x; done")))
+    await bed.runtime.containers.start(made)
+    stream = bed.runtime.containers.logs(made, LogOptions(follow=True))
     async for piece in stream:
         assert piece.startswith(b"x\n")
         break
@@ -86,10 +88,10 @@ async def test_logs_can_be_closed_early(bed: Bed) -> None:
 
 
 async def test_a_missing_command(bed: Bed) -> None:
-    made = await bed.runtime.create(bed.spec("a", entrypoint=("/none",)))
+    made = await bed.runtime.containers.create(bed.spec("a", entrypoint=("/none",)))
     with pytest.raises(StartRefused, match="/none"):
-        await bed.runtime.start(made)
-    record = await bed.runtime.inspect(made)
+        await bed.runtime.containers.start(made)
+    record = await bed.runtime.containers.inspect(made)
     assert (record.phase, record.exit_code) == (ContainerPhase.EXITED, 127) and record.error
 
 
@@ -104,7 +106,7 @@ async def test_a_command_runs_to_its_end(bed: Bed, exec_: DockerExec) -> None:
 
 
 async def test_a_command_in_a_container_that_does_not_run(bed: Bed, exec_: DockerExec) -> None:
-    made = await bed.runtime.create(bed.spec("a"))
+    made = await bed.runtime.containers.create(bed.spec("a"))
     with pytest.raises(NotRunning):
         await exec_.run(made, ("true",), timeout_s=30)
     with pytest.raises(NoSuchContainer):
@@ -154,8 +156,8 @@ async def test_a_terminal_has_a_size(bed: Bed, exec_: DockerExec) -> None:
 
 async def test_streams_of_the_main_process(bed: Bed, exec_: DockerExec) -> None:
     spec = bed.spec("a", command=("sh", "-c", "read x; echo got $x; echo bad >&2; exit 5"), stdin=True)
-    made = await bed.runtime.create(spec)
-    await bed.runtime.start(made)
+    made = await bed.runtime.containers.create(spec)
+    await bed.runtime.containers.start(made)
     async with exec_.attach(made, Command((), stdin=True)) as process:
         await process.write(b"word\n")
         pieces = []

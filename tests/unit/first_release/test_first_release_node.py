@@ -199,7 +199,7 @@ async def managed(host: Path) -> AsyncIterator[Node]:
     engine, network, reporter = p.FakeRuntime(clock), FakeNetwork(), FakeReporter()
     records = [p.record_from_inspect(each) for each in CONTAINERS]
     engine.records = {each.id: each for each in records}
-    engine.images = {each.image: each.image_id for each in records}
+    engine.present = {each.image: each.image_id for each in records}
     config = p.PodsConfig(
         cluster_id=CLUSTER, node_name="node1", state_dir=host / "agent", resolv_conf=host / "resolv.conf"
     )

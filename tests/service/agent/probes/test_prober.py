@@ -20,8 +20,8 @@ from agent.handlers import GrpcCheck, HttpGet, RunCommand, Sleep, TcpConnect
 from agent.probes.interface import Result, ResultKind, Target
 from agent.probes.prober import NodeProber
 from agent.runtime.fakeprocess import FakeExec
-from agent.runtime.interface import ContainerId
 from agent.runtime.process import Result as CommandResult
+from agent.runtime.records import ContainerId
 from tests.service.agent.probes.servers import Answer, hangs, is_endless, resets, sends, serving, status
 
 TARGET = Target(ContainerId("c" * 64), "127.0.0.1")

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from agent.model import LogOptions
 from agent.runtime.client import Limits
+from agent.runtime.containers import ContainerSpec
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.errors import (
     EngineFault,
@@ -23,7 +24,8 @@ from agent.runtime.errors import (
     StartRefused,
     TimedOut,
 )
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerSpec, EventKind
+from agent.runtime.events import EventKind
+from agent.runtime.records import ContainerId, ContainerPhase
 from tests.fakes.docker_engine import LABELS, FakeEngine, frame
 
 FOLLOW = LogOptions(follow=True)
@@ -34,19 +36,19 @@ def spec(name: str, image: str = "web:1") -> ContainerSpec:
 
 
 async def test_a_container_is_made_started_and_removed(engine: FakeEngine, runtime: DockerRuntime) -> None:
-    made = await runtime.create(spec("a"))
-    await runtime.start(made)
-    assert (await runtime.inspect("a")).phase is ContainerPhase.RUNNING
-    await runtime.remove(made)
+    made = await runtime.containers.create(spec("a"))
+    await runtime.containers.start(made)
+    assert (await runtime.containers.inspect("a")).phase is ContainerPhase.RUNNING
+    await runtime.containers.remove(made)
     assert engine.containers == {}
-    await runtime.remove(made)
+    await runtime.containers.remove(made)
 
 
 # --- logs ------------------------------------------------------------------------------------------------------------
 
 
 async def log(runtime: DockerRuntime, container: str, options: LogOptions = FOLLOW) -> bytes:
-    return b"".join([piece async for piece in runtime.logs(ContainerId(container), options)])
+    return b"".join([piece async for piece in runtime.containers.logs(ContainerId(container), options)])
 
 
 async def test_a_log_is_decoded_in_whatever_pieces_it_arrives(engine: FakeEngine, runtime: DockerRuntime) -> None:
@@ -77,7 +79,7 @@ async def test_an_engine_that_dies_in_the_middle_of_a_log(
     engine.logs = pieces
     received = []
     with pytest.raises(EngineGone):
-        async for piece in runtime.logs(ContainerId(engine.add("a")), FOLLOW):
+        async for piece in runtime.containers.logs(ContainerId(engine.add("a")), FOLLOW):
             received += [piece]
     assert b"".join(received).startswith(b"whole\n")
 
@@ -95,7 +97,7 @@ async def test_nonsense_in_a_log_is_the_engines_fault(engine: FakeEngine, runtim
 async def test_a_bad_image_name_never_reaches_the_engine(
     engine: FakeEngine, runtime: DockerRuntime, image: str
 ) -> None:
-    for call in (runtime.image_id, runtime.image_user, runtime.pull):
+    for call in (runtime.images.id_of, runtime.images.user_of, runtime.images.pull):
         with pytest.raises(InvalidImageName, match="couldn't parse image name"):
             await call(image)
     assert engine.requests == []
@@ -103,20 +105,20 @@ async def test_a_bad_image_name_never_reaches_the_engine(
 
 async def test_a_pull(engine: FakeEngine, runtime: DockerRuntime) -> None:
     engine.registry["r.example/app:2"] = [{"status": "Downloading"}, {"status": "Done"}]
-    assert await runtime.image_id("r.example/app:2") is None
+    assert await runtime.images.id_of("r.example/app:2") is None
     with pytest.raises(ImageNotFound):
-        await runtime.create(spec("a", "r.example/app:2"))
-    assert await runtime.pull("r.example/app:2") == "sha256:r.example/app:2"
+        await runtime.containers.create(spec("a", "r.example/app:2"))
+    assert await runtime.images.pull("r.example/app:2") == "sha256:r.example/app:2"
     with pytest.raises(ImageNotFound, match="manifest unknown"):
-        await runtime.pull("r.example/none")
+        await runtime.images.pull("r.example/none")
 
 
 async def test_hung_registries_do_not_stop_other_pulls(engine: FakeEngine, runtime: DockerRuntime) -> None:
     hung = [f"hung{number}.example/app:1" for number in range(5)]
     engine.registry = {image: [{"status": "Waiting"}, None] for image in hung} | {"app:1": []}
-    pulls = [asyncio.create_task(runtime.pull(image)) for image in hung]
+    pulls = [asyncio.create_task(runtime.images.pull(image)) for image in hung]
     await engine.hung.acquire()
-    assert await runtime.pull("app:1") == "sha256:app:1"
+    assert await runtime.images.pull("app:1") == "sha256:app:1"
     for pull in pulls:
         pull.cancel()
     await asyncio.gather(*pulls, return_exceptions=True)
@@ -127,7 +129,7 @@ async def test_a_pull_without_progress_fails_and_names_the_registry(engine: Fake
     runtime = DockerRuntime(engine.socket, limits=Limits(pull_progress_s=0.05))
     engine.registry["hung.example/app:1"] = [{"status": "Waiting"}, None]
     with pytest.raises(PullFailed, match=r"the registry hung\.example hangs: no progress for 0\.05 s"):
-        await runtime.pull("hung.example/app:1")
+        await runtime.images.pull("hung.example/app:1")
     assert await engine.broken_off.get() == "pull hung.example/app:1"
     await runtime.close()
 
@@ -152,11 +154,11 @@ async def test_the_hosts_credentials_are_sent_to_their_registry_only(
         entry = {"auth": base64.b64encode(b"me:r.example").decode()}
         configure(monkeypatch, tmp_path, {"auths": {"r.example": entry}})
     with pytest.raises(PullFailed, match="with the credentials of the node's Docker configuration"):
-        await runtime.pull("r.example/app:1")
+        await runtime.images.pull("r.example/app:1")
     sent = json.loads(base64.urlsafe_b64decode(engine.headers["X-Registry-Auth"]))
     values = {key.lower(): value for key, value in sent.items()}
     assert (values["username"], values["password"]) == ("me", "r.example")
-    await runtime.pull("other.example/app:1")
+    await runtime.images.pull("other.example/app:1")
     assert "X-Registry-Auth" not in engine.headers
 
 
@@ -172,7 +174,7 @@ async def test_a_broken_configuration_is_named(
 ) -> None:
     configure(monkeypatch, tmp_path, configuration)
     with pytest.raises(PullFailed, match=r"Docker configuration of this node cannot be used for r\.example"):
-        await runtime.pull("r.example/app:1")
+        await runtime.images.pull("r.example/app:1")
 
 
 # --- faults of the engine --------------------------------------------------------------------------------------------
@@ -181,7 +183,7 @@ async def test_a_broken_configuration_is_named(
 async def test_the_engine_counts_as_alive_while_calls_are_stuck(engine: FakeEngine) -> None:
     runtime = DockerRuntime(engine.socket)
     engine.hangs = lambda request: "/containers/" in request.path
-    calls = [asyncio.create_task(runtime.inspect(f"c{number}")) for number in range(8)]
+    calls = [asyncio.create_task(runtime.containers.inspect(f"c{number}")) for number in range(8)]
     await engine.hung.acquire()
     assert (await runtime.version()).version == "20.10.24"
     for call in calls:
@@ -206,17 +208,17 @@ async def test_only_a_start_that_was_tried_is_refused(
         web.json_response({"message": message}, status=status) if request.path.endswith("/start") else None
     )
     with pytest.raises(expected, match=message):
-        await runtime.start(made)
+        await runtime.containers.start(made)
 
 
 async def test_an_answer_of_an_unknown_form_is_the_engines_fault(engine: FakeEngine, runtime: DockerRuntime) -> None:
     await runtime.version()
     engine.fails = lambda request: web.json_response({"unknown": 1})
     for call in (
-        runtime.inspect("a"),
+        runtime.containers.inspect("a"),
         runtime.list({}),
-        runtime.image_id("a"),
-        runtime.create(spec("a")),
+        runtime.images.id_of("a"),
+        runtime.containers.create(spec("a")),
         runtime.version(),
     ):
         with pytest.raises(EngineFault, match="unknown form"):

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.errors import EngineFault, EngineGone, NoSuchContainer, NotRunning
-from agent.runtime.interface import ContainerId
 from agent.runtime.process import Result
+from agent.runtime.records import ContainerId
 from tests.fakes.docker_engine import FakeEngine, frame
 
 TRUE = ("true",)

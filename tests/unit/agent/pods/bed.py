@@ -94,7 +94,7 @@ def make_bed(
     """A node with the images that the tests use."""
     clock = clock or HandClock()
     engine = engine or FakeRuntime(clock)
-    engine.images = {PAUSE: "sha256:pause", IMAGE: "sha256:web"}
+    engine.present = {PAUSE: "sha256:pause", IMAGE: "sha256:web"}
     config = PodsConfig(
         cluster_id="c1",
         node_name="n1",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.model import Container, Pod, PodPhase, Profile, RestartPolicy, SecurityContext
 from agent.pods.names import identify
-from agent.runtime.interface import ContainerSpec
+from agent.runtime.containers import ContainerSpec
 from agent.statuses import ContainerStatus, Running, Terminated, Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, pod
@@ -88,9 +88,9 @@ async def test_the_processes_of_the_target_are_seen(bed: Bed) -> None:
 
 async def test_one_whose_target_does_not_run_waits_for_it(bed: Bed) -> None:
     web = debugged(replace(DEBUG, target="app"), restart_policy=RestartPolicy.ON_FAILURE)
-    bed.engine.images.pop(IMAGE)
+    bed.engine.present.pop(IMAGE)
     other = "tools:1"
-    bed.engine.images[other] = "sha256:tools"
+    bed.engine.present[other] = "sha256:tools"
     async with bed.manager() as manager:
         web = replace(web, ephemeral_containers=(replace(web.ephemeral_containers[0], image=other),))
         await manager.apply(desired(web), complete=True)

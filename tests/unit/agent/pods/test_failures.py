@@ -17,7 +17,7 @@ from agent.runtime.errors import (
     PullFailed,
     TimedOut,
 )
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 from agent.statuses import Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import Bed, desired, pod

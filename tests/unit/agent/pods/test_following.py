@@ -9,8 +9,8 @@ import pytest
 from agent.model import PodUid
 from agent.pods.following import LIST_S
 from agent.pods.names import node_labels
+from agent.runtime.containers import ContainerSpec
 from agent.runtime.errors import EngineFault
-from agent.runtime.interface import ContainerSpec
 from agent.statuses import Running
 from proto.contract import Labels
 from tests.unit.agent.fakes import settle

@@ -13,8 +13,9 @@ import pytest
 
 from agent.clock import Clock
 from agent.model import Container, EmptyDir, Pod, PodUid, Volume, VolumeMount
+from agent.runtime.containers import ContainerSpec
 from agent.runtime.fake import FakeRuntime
-from agent.runtime.interface import ContainerId, ContainerRecord, ContainerSpec
+from agent.runtime.records import ContainerId, ContainerRecord
 from tests.unit.agent.fakes import FakeNetwork, HandClock, settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, make_bed, pod
 

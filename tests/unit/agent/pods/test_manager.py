@@ -9,8 +9,8 @@ import pytest
 
 from agent.model import Container, EmptyDir, EnvVar, PodPhase, RestartPolicy, UnsupportedVolume, Volume, VolumeMount
 from agent.network import NetworkFault
+from agent.runtime.containers import ContainerSpec
 from agent.runtime.errors import PullFailed
-from agent.runtime.interface import ContainerSpec
 from agent.statuses import Running, Terminated, Waiting
 from tests.unit.agent.fakes import FakeReporter, settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, pod
@@ -223,7 +223,7 @@ async def test_a_container_removed_by_hand_is_created_again(bed: Bed) -> None:
 
 
 async def test_changed_image_replaces_the_container(bed: Bed) -> None:
-    bed.engine.images["web:2"] = "sha256:two"
+    bed.engine.present["web:2"] = "sha256:two"
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()

@@ -30,7 +30,7 @@ from agent.model import (
 from agent.pods.errors import LogUnavailable
 from agent.runtime.errors import EngineGone, StartRefused
 from agent.runtime.fake import FakeRuntime
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 from agent.statuses import Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, PAUSE, UID, Bed, desired, pod
@@ -231,7 +231,7 @@ async def test_a_sandbox_that_disappears_without_an_event_is_replaced(bed: Bed) 
             await super().start(container)
 
     bed = replace(bed, engine=Engine(bed.clock))
-    bed.engine.images = {PAUSE: "sha256:pause", IMAGE: "sha256:web"}
+    bed.engine.present = {PAUSE: "sha256:pause", IMAGE: "sha256:web"}
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await bed.clock.advance(5)

@@ -57,4 +57,4 @@ def test_a_sidecar_is_not_killed_before_the_containers() -> None:
 def test_a_negative_score_that_the_kernel_refuses_is_zero(lowers: bool, expected: int) -> None:
     security = HostSecurity(lowers_oom_scores=lowers)
     config = PodsConfig(cluster_id="c1", node_name="n1", state_dir=Path("/nowhere"), security=security)
-    assert sandbox_spec(config, pod(), ClusterDns(), attempt=0, started_at=0.0).limits.oom_score_adj == expected
+    assert sandbox_spec(config, pod(), ClusterDns(), attempt=0, started_at=0.0).oom_score_adj == expected

@@ -9,8 +9,8 @@ from agent.pods.errors import ProcessUnavailable
 from agent.pods.observed import Instance, Observed
 from agent.pods.processes import open_process
 from agent.runtime.fakeprocess import FakeExec, FakeProcess
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
 from agent.runtime.process import Command
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 
 POD = Pod(PodUid("u"), "default", "web", containers=(Container("app", "image"),))
 

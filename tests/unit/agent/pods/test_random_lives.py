@@ -96,7 +96,7 @@ def check(bed: Bed) -> None:
 async def test_a_random_life(tmp_path: Path, seed: int) -> None:
     random = Random(seed)
     bed = make_bed(tmp_path)
-    bed.engine.images["web:2"] = "sha256:newer"
+    bed.engine.present["web:2"] = "sha256:newer"
     web = random_pod(random)
     bed.engine.ignores_term |= {f"sampan_u1_{each.name}" for each in web.containers if random.random() < 0.2}
     for _ in range(random.randint(1, 3)):

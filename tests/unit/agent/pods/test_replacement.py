@@ -15,7 +15,7 @@ POLICIES = [RestartPolicy.NEVER, RestartPolicy.ON_FAILURE, RestartPolicy.ALWAYS]
 
 @pytest.mark.parametrize("policy", POLICIES)
 async def test_a_new_image_replaces_the_container_and_the_pod_goes_on(bed: Bed, policy: RestartPolicy) -> None:
-    bed.engine.images[NEWER] = "sha256:newer"
+    bed.engine.present[NEWER] = "sha256:newer"
     async with bed.manager() as manager:
         await manager.apply(desired(pod(restart_policy=policy)), complete=True)
         await settle()
@@ -39,7 +39,7 @@ async def test_an_agent_that_is_restarted_in_between_replaces_it_too(bed: Bed, p
         await manager.apply(desired(edited), complete=True)
         await settle()
     assert [record.running for record in bed.engine.named("app")] == [False]
-    bed.engine.images[NEWER] = "sha256:newer"
+    bed.engine.present[NEWER] = "sha256:newer"
     async with bed.manager() as manager:
         await manager.apply(desired(edited), complete=True)
         await settle()
@@ -73,7 +73,7 @@ async def test_a_pod_that_is_never_restarted_ends_with_its_sandbox(bed: Bed) -> 
 
 
 async def test_an_init_container_that_ends_for_its_new_image_runs_with_it(bed: Bed) -> None:
-    bed.engine.images[NEWER] = "sha256:newer"
+    bed.engine.present[NEWER] = "sha256:newer"
     bed.engine.ignores_term.add("sampan_u1_setup_0")
     async with bed.manager() as manager:
         await manager.apply(desired(pod(init_containers=(Container("setup", IMAGE),))), complete=True)
@@ -109,7 +109,7 @@ async def test_an_edit_that_is_taken_back_in_time_changes_nothing_about_the_end(
 async def test_a_mark_of_an_instance_that_is_gone_does_not_count_for_another_one(bed: Bed) -> None:
     bed.engine.ignores_term.add("sampan_u1_app")
     edited = pod(restart_policy=RestartPolicy.NEVER, containers=(Container("app", NEWER),))
-    bed.engine.images[NEWER] = "sha256:newer"
+    bed.engine.present[NEWER] = "sha256:newer"
     async with bed.manager() as manager:
         await manager.apply(desired(pod(restart_policy=RestartPolicy.NEVER)), complete=True)
         await settle()

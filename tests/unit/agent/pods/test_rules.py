@@ -12,7 +12,8 @@ from agent.pods.backoff import Backoff
 from agent.pods.interface import PodsConfig
 from agent.pods.names import identify, is_outdated, node_labels, sandbox_labels, spec_hash
 from agent.pods.spec import container_spec, limits
-from agent.runtime.interface import CgroupLimits, ContainerId, Privileges
+from agent.runtime.containers import CgroupLimits, Privileges
+from agent.runtime.records import ContainerId
 
 CONFIG = PodsConfig(cluster_id="c1", node_name="n1", state_dir=Path("/nowhere"), cgroup_parent="/n1")
 APP = Container("app", "web:1")

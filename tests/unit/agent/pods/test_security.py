@@ -11,8 +11,10 @@ from agent.model import Container, Pod, Profile, SecurityContext, Sysctl
 from agent.pods.errors import ContainerConfigError
 from agent.pods.files import seccomp_profile
 from agent.pods.security import apparmor_of, check_user, own_seccomp_profile, seccomp_of, user_of
-from agent.runtime.convert import create_body
-from agent.runtime.interface import ContainerId, ContainerSpec
+from agent.runtime.containers import ContainerSpec
+from agent.runtime.convert import create_body, sandbox_body
+from agent.runtime.records import ContainerId
+from agent.runtime.sandboxes import SandboxSpec
 from agent.statuses import Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, Bed, desired, pod
@@ -100,13 +102,13 @@ def test_a_profile_of_the_node_cannot_switch_apparmor_off() -> None:
         apparmor_of(SecurityContext(apparmor=Profile("Localhost", "unconfined")))
 
 
-async def specs(bed: Bed, tested: Pod) -> tuple[ContainerSpec, ContainerSpec]:
+async def specs(bed: Bed, tested: Pod) -> tuple[SandboxSpec, ContainerSpec]:
     """Sandbox and container as they were created."""
     async with bed.manager() as manager:
         await manager.apply(desired(tested), complete=True)
         await settle()
-    by_name = {name.split("_")[2]: bed.engine.specs[bed.engine.named(name)[0].id] for name in bed.names()}
-    return by_name["POD"], by_name["app"]
+    (sandbox,), (app,) = bed.engine.named("_POD_"), bed.engine.named("_app_")
+    return bed.engine.sandbox_specs[sandbox.id], bed.engine.specs[app.id]
 
 
 async def test_groups_and_privileges_reach_the_engine(bed: Bed) -> None:
@@ -139,7 +141,7 @@ async def test_groups_and_privileges_reach_the_engine(bed: Bed) -> None:
 async def test_namespaces(bed: Bed, fields: dict[str, bool], pid: str | None, ipc: str, sandbox_ipc: str) -> None:
     sandbox, app = await specs(bed, pod(**fields))
     assert app.join is not None
-    config, of_sandbox = create_body(app)["HostConfig"], create_body(sandbox)["HostConfig"]
+    config, of_sandbox = create_body(app)["HostConfig"], sandbox_body(sandbox)["HostConfig"]
     expected = [text and text.replace("SANDBOX", app.join) for text in (pid, ipc)]
     assert [config.get("PidMode"), config["IpcMode"]] == expected
     assert (of_sandbox.get("PidMode"), of_sandbox["IpcMode"]) == (None, sandbox_ipc)
@@ -147,7 +149,7 @@ async def test_namespaces(bed: Bed, fields: dict[str, bool], pid: str | None, ip
 
 async def test_sysctls_are_set_in_the_sandbox(bed: Bed) -> None:
     sandbox, app = await specs(bed, pod(sysctls=(Sysctl("kernel.shm_rmid_forced", "1"),)))
-    assert create_body(sandbox)["HostConfig"]["Sysctls"] == {"kernel.shm_rmid_forced": "1"}
+    assert sandbox_body(sandbox)["HostConfig"]["Sysctls"] == {"kernel.shm_rmid_forced": "1"}
     assert "Sysctls" not in create_body(app)["HostConfig"]
 
 

@@ -14,7 +14,7 @@ from agent.pods.names import spec_hash
 from agent.pods.observed import Instance, Observed
 from agent.pods.step import plan
 from agent.pods.verdict import DEADLINE_EXCEEDED
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 from agent.statuses import Waiting
 from proto.contract import Labels
 

@@ -9,7 +9,7 @@ import pytest
 from agent.handlers import Handler, Probe, TcpConnect
 from agent.probes.interface import PASSED, Result, Target
 from agent.probes.runner import aligned, run_probe
-from agent.runtime.interface import ContainerId
+from agent.runtime.records import ContainerId
 from tests.unit.agent.fakes import FakeProber, HandClock
 
 TARGET = Target(ContainerId("c"), "10.0.0.2")

@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from agent.runtime import pause
+from agent.runtime.containers import ContainerSpec
 from agent.runtime.errors import CreateConflict, ImageNotFound, InvalidImageName, NoSuchContainer, PullFailed
-from agent.runtime.interface import (
-    ContainerId,
-    ContainerPhase,
-    ContainerSpec,
-    EventKind,
-    Runtime,
-    RuntimeEvent,
-)
+from agent.runtime.events import EventKind, RuntimeEvent
+from agent.runtime.interface import Runtime
+from agent.runtime.records import ContainerId, ContainerPhase
+from agent.runtime.sandboxes import SandboxSpec
 
 
 @dataclass
@@ -34,8 +31,8 @@ class Bed:
         return ContainerSpec(f"{self.labels['test']}-{name}", self.image, self.labels, **more)  # type: ignore[arg-type]
 
     async def running(self, name: str) -> ContainerId:
-        made = await self.runtime.create(self.spec(name, command=("sleep", "1000")))
-        await self.runtime.start(made)
+        made = await self.runtime.containers.create(self.spec(name, command=("sleep", "1000")))
+        await self.runtime.containers.start(made)
         return made
 
 
@@ -47,7 +44,7 @@ async def bed_of(runtime: Runtime, image: str) -> AsyncIterator[Bed]:
         yield made
         # The newest first: it may use the namespaces of an older one.
         for record in sorted(await runtime.list(made.labels), key=lambda record: -record.created_at):
-            await runtime.remove(record.id)
+            await runtime.containers.remove(record.id)
     finally:
         await runtime.close()
 
@@ -56,66 +53,85 @@ class RuntimeContract:
     """pytest collects the subclasses, which define the fixture `bed`."""
 
     async def test_life_of_a_container(self, bed: Bed) -> None:
-        made = await bed.runtime.create(bed.spec("a", command=("sleep", "1000")))
-        assert (await bed.runtime.inspect(made)).phase is ContainerPhase.CREATED
-        await bed.runtime.start(made)
-        record = await bed.runtime.inspect(bed.spec("a").name)
+        made = await bed.runtime.containers.create(bed.spec("a", command=("sleep", "1000")))
+        assert (await bed.runtime.containers.inspect(made)).phase is ContainerPhase.CREATED
+        await bed.runtime.containers.start(made)
+        record = await bed.runtime.containers.inspect(bed.spec("a").name)
         assert record.id == made and record.running and record.pid > 0 and record.started_at > 0
         assert bed.labels.items() <= record.labels.items() and record.image == bed.image
-        assert record.image_id == await bed.runtime.image_id(bed.image)
-        assert await bed.runtime.image_user(bed.image) == ""
-        await bed.runtime.start(made)
-        await bed.runtime.remove(made)
+        assert record.image_id == await bed.runtime.images.id_of(bed.image)
+        assert await bed.runtime.images.user_of(bed.image) == ""
+        await bed.runtime.containers.start(made)
+        await bed.runtime.containers.remove(made)
         with pytest.raises(NoSuchContainer):
-            await bed.runtime.inspect(made)
-        await bed.runtime.remove(made)
+            await bed.runtime.containers.inspect(made)
+        await bed.runtime.containers.remove(made)
 
     async def test_the_agents_pause_image_is_loaded_and_runs(self, bed: Bed) -> None:
-        await bed.runtime.load(pause.archive())
+        await bed.runtime.images.load(pause.archive())
         spec = replace(bed.spec("pause"), image=pause.REFERENCE)
-        made = await bed.runtime.create(spec)
-        await bed.runtime.start(made)
-        record = await bed.runtime.inspect(made)
-        assert record.running and record.image_id == await bed.runtime.image_id(pause.REFERENCE)
+        made = await bed.runtime.containers.create(spec)
+        await bed.runtime.containers.start(made)
+        record = await bed.runtime.containers.inspect(made)
+        assert record.running and record.image_id == await bed.runtime.images.id_of(pause.REFERENCE)
         async with bed.runtime.events(bed.labels) as events:
-            await bed.runtime.signal(made, "SIGTERM")
+            await bed.runtime.containers.signal(made, "SIGTERM")
             async for event in events:
                 if event.kind is EventKind.DIED:
                     break
-        assert not (await bed.runtime.inspect(made)).running
+        assert not (await bed.runtime.containers.inspect(made)).running
 
     async def test_concurrent_removals_return_when_the_container_is_gone(self, bed: Bed) -> None:
         made = await bed.running("a")
-        for removal in asyncio.as_completed([bed.runtime.remove(made) for _ in range(3)]):
+        for removal in asyncio.as_completed([bed.runtime.containers.remove(made) for _ in range(3)]):
             await removal
             with pytest.raises(NoSuchContainer):
-                await bed.runtime.inspect(made)
+                await bed.runtime.containers.inspect(made)
 
     async def test_a_name_in_use_is_a_conflict(self, bed: Bed) -> None:
-        await bed.runtime.create(bed.spec("a"))
+        await bed.runtime.containers.create(bed.spec("a"))
         with pytest.raises(CreateConflict):
-            await bed.runtime.create(bed.spec("a"))
+            await bed.runtime.containers.create(bed.spec("a"))
 
     async def test_joining_a_missing_container_fails(self, bed: Bed) -> None:
         with pytest.raises(NoSuchContainer):
-            await bed.runtime.create(bed.spec("a", join=ContainerId("f" * 64)))
+            await bed.runtime.containers.create(bed.spec("a", join=ContainerId("f" * 64)))
         sandbox = await bed.running("s")
-        joined = await bed.runtime.create(bed.spec("a", join=sandbox, command=("sleep", "1000")))
-        await bed.runtime.start(joined)
-        assert (await bed.runtime.inspect(joined)).running
+        joined = await bed.runtime.containers.create(bed.spec("a", join=sandbox, command=("sleep", "1000")))
+        await bed.runtime.containers.start(joined)
+        assert (await bed.runtime.containers.inspect(joined)).running
+
+    async def test_life_of_a_sandbox(self, bed: Bed) -> None:
+        sandboxes = bed.runtime.sandboxes
+        await bed.runtime.images.load(pause.archive())
+        spec = SandboxSpec(f"{bed.labels['test']}-s", pause.REFERENCE, bed.labels, hostname="box")
+        made = await sandboxes.create(spec)
+        with pytest.raises(CreateConflict):
+            await sandboxes.create(spec)
+        await sandboxes.start(made)
+        record = await sandboxes.inspect(spec.name)
+        assert (record.id, record.running, record.image) == (made, True, pause.REFERENCE) and record.pid > 0
+        joined = await bed.runtime.containers.create(bed.spec("a", join=made, command=("sleep", "1000")))
+        await bed.runtime.containers.start(joined)
+        assert {each.id for each in await bed.runtime.list(bed.labels)} == {made, joined}
+        await bed.runtime.containers.remove(joined)
+        await sandboxes.remove(made)
+        with pytest.raises(NoSuchContainer):
+            await sandboxes.inspect(made)
+        await sandboxes.remove(made)
 
     async def test_an_ended_container_outlives_its_sandbox(self, bed: Bed) -> None:
         sandbox = await bed.running("s")
-        joined = await bed.runtime.create(bed.spec("a", join=sandbox, command=("sleep", "1000")))
-        await bed.runtime.start(joined)
-        await bed.runtime.signal(joined, "SIGKILL")
-        await bed.runtime.remove(sandbox)
+        joined = await bed.runtime.containers.create(bed.spec("a", join=sandbox, command=("sleep", "1000")))
+        await bed.runtime.containers.start(joined)
+        await bed.runtime.containers.signal(joined, "SIGKILL")
+        await bed.runtime.containers.remove(sandbox)
         assert [record.id for record in await bed.runtime.list(bed.labels)] == [joined]
-        await bed.runtime.remove(joined)
+        await bed.runtime.containers.remove(joined)
         assert await bed.runtime.list(bed.labels) == []
 
     async def test_containers_are_listed_by_labels(self, bed: Bed) -> None:
-        await bed.runtime.create(bed.spec("a"))
+        await bed.runtime.containers.create(bed.spec("a"))
         await bed.running("b")
         phases = {record.name[-1]: record.phase for record in await bed.runtime.list(bed.labels)}
         assert phases == {"a": ContainerPhase.CREATED, "b": ContainerPhase.RUNNING}
@@ -129,21 +145,21 @@ class RuntimeContract:
     async def test_a_signal_ends_a_container_and_is_ignored_when_it_is_not_running(self, bed: Bed) -> None:
         made = await bed.running("a")
         async with bed.runtime.events(bed.labels) as events:
-            await bed.runtime.signal(made, "SIGKILL")
+            await bed.runtime.containers.signal(made, "SIGKILL")
             died = await next_event(events, EventKind.DIED)
         assert died.id == made and died.exit_code == 137
-        record = await bed.runtime.inspect(made)
+        record = await bed.runtime.containers.inspect(made)
         assert record.phase is ContainerPhase.EXITED and record.exit_code == 137 and record.finished_at > 0
-        await bed.runtime.signal(made, "SIGTERM")
-        await bed.runtime.signal(ContainerId("f" * 64), "SIGTERM")
+        await bed.runtime.containers.signal(made, "SIGTERM")
+        await bed.runtime.containers.signal(ContainerId("f" * 64), "SIGTERM")
 
     async def test_events_cover_a_containers_life_and_are_filtered_by_labels(self, bed: Bed) -> None:
         async with bed.runtime.events(bed.labels) as events:
             foreign = ContainerSpec(f"{bed.labels['test']}-foreign", bed.image, {"test-foreign": "x"})
-            other = await bed.runtime.create(foreign)
+            other = await bed.runtime.containers.create(foreign)
             made = await bed.running("a")
-            await bed.runtime.remove(made)
-            await bed.runtime.remove(other)
+            await bed.runtime.containers.remove(made)
+            await bed.runtime.containers.remove(other)
             # An engine repeats the event of a recent pull.
             of_containers = (event async for event in events if event.kind is not EventKind.IMAGES_CHANGED)
             seen = [await anext(of_containers) for _ in range(4)]
@@ -158,17 +174,17 @@ class RuntimeContract:
 
     async def test_missing_images(self, bed: Bed) -> None:
         missing = f"nobody/{uuid.uuid4().hex}:1"
-        assert await bed.runtime.image_id(missing) is None
+        assert await bed.runtime.images.id_of(missing) is None
         with pytest.raises(ImageNotFound):
-            await bed.runtime.create(ContainerSpec(f"{bed.labels['test']}-x", missing, bed.labels))
+            await bed.runtime.containers.create(ContainerSpec(f"{bed.labels['test']}-x", missing, bed.labels))
         with pytest.raises(ImageNotFound):
-            await bed.runtime.image_user(missing)
+            await bed.runtime.images.user_of(missing)
         with pytest.raises((ImageNotFound, PullFailed)):
-            await bed.runtime.pull(missing)
+            await bed.runtime.images.pull(missing)
 
     @pytest.mark.parametrize("image", ["http://registry.example/app", "Bad@@Name", "app:"])
     async def test_what_is_not_an_image_reference(self, bed: Bed, image: str) -> None:
-        for call in (bed.runtime.image_id, bed.runtime.pull):
+        for call in (bed.runtime.images.id_of, bed.runtime.images.pull):
             with pytest.raises(InvalidImageName):
                 await call(image)
 

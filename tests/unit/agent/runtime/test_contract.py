@@ -19,7 +19,7 @@ class TestFakeRuntime(RuntimeContract):
     @pytest.fixture
     async def bed(self) -> AsyncIterator[Bed]:
         fake = FakeRuntime(SystemClock())
-        fake.images = {"test/image:1": "sha256:image"}
+        fake.present = {"test/image:1": "sha256:image"}
         async with bed_of(fake, "test/image:1") as made:
             yield made
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agent.runtime.convert import EVENT_NAMES, event_from_json
+from agent.runtime.convert import EVENT_NAMES, event_from_json, version_from_json
 from agent.runtime.errors import (
     BadRequest,
     CreateConflict,
@@ -16,8 +16,8 @@ from agent.runtime.errors import (
     NoSuchContainer,
     RuntimeFault,
 )
+from agent.runtime.events import EventKind
 from agent.runtime.faults import error_from_answer, fault_of
-from agent.runtime.interface import EventKind
 
 
 def caused(cause: object) -> str:
@@ -67,3 +67,15 @@ def test_podmans_event_names(kind: str, action: str, expected: EventKind | None)
     )
     assert (event.kind if event else None) == expected
     assert expected is None or action in EVENT_NAMES, "the filter of the event stream must contain it"
+
+
+@pytest.mark.parametrize(
+    ("components", "expected"),
+    [
+        ([{"Name": "Podman Engine", "Version": "4.3.1"}, {"Name": "OCI Runtime (crun)"}], "podman://4.3.1"),
+        ([{"Name": "Engine", "Version": "20.10.24"}, {"Name": "containerd", "Version": "1.6"}], "docker://20.10.24"),
+        (None, "docker://20.10.24"),
+    ],
+)
+def test_podman_is_reported_as_what_it_is(components: object, expected: str) -> None:
+    assert str(version_from_json({"Version": "20.10.24", "Components": components})) == expected

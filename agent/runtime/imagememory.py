@@ -1,0 +1,46 @@
+"""A cache of the images that an engine has; valid while its events are followed.
+
+Saves a call to the engine at each start of a container. Owns the cache only; the caller asks the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of the engine, and the user that its containers run as: `USER[:GROUP]`, empty for root."""
+
+    id: str
+    user: str
+
+
+class ImageMemory:
+    """Image by reference. Empty while the engine's events are not followed."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, Image] = {}
+        self._watchers = 0
+
+    def get(self, image: str) -> Image | None:
+        return self._images.get(image)
+
+    def put(self, name: str, image: Image) -> None:
+        if self._watchers:
+            self._images[name] = image
+
+    def forget(self) -> None:
+        """The engine's images have changed: empty the cache."""
+        self._images.clear()
+
+    def watch(self) -> None:
+        """An event stream has started."""
+        self._watchers += 1
+        self.forget()
+
+    def unwatch(self) -> None:
+        """An event stream has ended: changes would be missed from now on."""
+        self._watchers -= 1
+        if not self._watchers:
+            self.forget()
