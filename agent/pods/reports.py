@@ -16,6 +16,7 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.stage import Stage, standing_of
 from agent.pods.status import pod_status
+from agent.runtime.interface import Runtime
 from agent.runtime.records import ContainerId
 from agent.statuses import PodStatus, Waiting
 
@@ -25,7 +26,8 @@ _ENDED: Final = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 class Reports:
     """Reports the pod of one worker."""
 
-    def __init__(self, reporter: Reporter, files: PodFiles, events: EventRecorder) -> None:
+    def __init__(self, runtime: Runtime, reporter: Reporter, files: PodFiles, events: EventRecorder) -> None:
+        self._runtime = runtime
         self._reporter = reporter
         self._files = files
         self._events = events
@@ -37,7 +39,14 @@ class Reports:
     def report(self, pod: Pod, observed: Observed, memory: Memory, *, now: float, host_ip: str) -> None:
         """Report the present status if it differs from the last one and can be relied on."""
         status = pod_status(
-            pod, observed, memory, now=now, host_ip=host_ip, message_of=self._message_of, previous=self.status
+            pod,
+            observed,
+            memory,
+            now=now,
+            host_ip=host_ip,
+            engine=self._runtime.name,
+            message_of=self._message_of,
+            previous=self.status,
         )
         if (memory.ended or pod.ended_phase) and status.phase not in _ENDED and not observed.running:
             return  # the containers that show how it ended are gone: the master has the better status

@@ -32,13 +32,17 @@ def pod_status(
     *,
     now: float,
     host_ip: str,
+    engine: str,
     message_of: MessageOf,
     previous: PodStatus | None,
 ) -> PodStatus:
-    """The complete status; conditions keep the time of their last transition from `previous`."""
+    """The complete status; ids of containers and images begin with the engine's name, e.g. `docker://`.
+
+    Conditions keep the time of their last transition from `previous`.
+    """
     if memory.refusal is not None:
         return _refused(pod, memory.refusal, memory, now=now, host_ip=host_ip, previous=previous)
-    reader = _Reader(pod, observed, memory, now, message_of)
+    reader = _Reader(pod, observed, memory, now, message_of, engine=engine)
     inits = tuple(map(reader.status, pod.init_containers))
     apps = tuple(map(reader.status, pod.containers))
     names = {sidecar.name for sidecar in sidecars(pod)}
@@ -128,7 +132,10 @@ class _Reader:
         memory: Memory,
         now: float,
         message_of: MessageOf,
+        *,
+        engine: str,
     ) -> None:
+        self._engine = engine
         self._pod = pod
         self._observed = observed
         self._memory = memory
@@ -152,8 +159,10 @@ class _Reader:
             started=started,
             restart_count=max(0, self._observed.attempts.get(container.name, 0)),
             image=container.image,
-            image_id=f"docker://{newest.record.image_id}" if newest is not None and newest.record.image_id else "",
-            container_id=f"docker://{newest.id}" if newest is not None else "",
+            image_id=f"{self._engine}://{newest.record.image_id}"
+            if newest is not None and newest.record.image_id
+            else "",
+            container_id=f"{self._engine}://{newest.id}" if newest is not None else "",
         )
 
     def _is_ready(self, newest: Instance | None) -> bool:
@@ -224,7 +233,7 @@ class _Reader:
             # For a container that ended at once, the engine may record a start after the end.
             started_at=min(record.started_at, instance.ended_at),
             finished_at=instance.ended_at,
-            container_id=f"docker://{instance.id}",
+            container_id=f"{self._engine}://{instance.id}",
         )
 
 

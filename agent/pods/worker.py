@@ -73,7 +73,7 @@ class PodWorker:
         self._dated_ends = False
         self._wake = asyncio.Event()
         self._tasks: dict[Key, asyncio.Task[None]] = {}
-        self._reports = Reports(reporter, self._files, self._events)
+        self._reports = Reports(context.runtime, reporter, self._files, self._events)
         self._keeper = self._performer.keeper
         self._probing = Probing(context.prober, context.clock, self._events, self._keeper, self._wake.set)
         self._paused = False

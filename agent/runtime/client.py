@@ -1,8 +1,6 @@
 """EngineClient: HTTP requests to a container engine on its Unix socket, with a deadline for each.
 
-Owns the connections, the places of calls in progress, and the version of the API. Our requests are the same in all
-versions, so the client uses the oldest version that both sides support: 1.41, or the engine's minimum if that is newer
-(1.44 since Docker 29). The newest one would change its answers with every release of an engine. A request that is
+Owns the connections, the places of calls in progress, and the version of the API (versions.py). A request that is
 cancelled ends its connection, which is how the engine learns of it.
 """
 
@@ -10,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -21,11 +20,10 @@ import aiohttp
 
 from agent.runtime.body import Body
 from agent.runtime.errors import EngineGone
-from agent.runtime.faults import FIRST_ERROR, EngineError, error_from_answer, translated
+from agent.runtime.faults import FIRST_ERROR, EngineError, error_from_answer, readable, translated
 from agent.runtime.gate import Gate
+from agent.runtime.versions import DOCKER, common_version, version_from_json
 
-OLDEST: Final = "1.41"
-"""The API version of Docker 20.10 and Podman 4."""
 _OTHER_VERSION: Final = re.compile(r"client version \S+ is too (old|new)")
 
 Parameters = Mapping[str, str]
@@ -39,8 +37,8 @@ class Limits:
     """The deadline of a call: an engine that is busy with a hundred containers needs several seconds."""
     look_s: float = 10.0
     """The deadline of looking at one container of many."""
-    calls: int = 4
-    """On two cores, more calls at once gain nothing."""
+    calls: int = max(4, 2 * (os.cpu_count() or 1))
+    """On two cores, more than four calls at once gain nothing."""
     stuck_s: float = 5.0
     """After this time, a call does not count as one in progress any more."""
     pulls: int = 3
@@ -70,6 +68,8 @@ class EngineClient:
         self.socket = socket
         self.limits = limits or Limits()
         self._gate = Gate(self.limits.calls, patience_s=self.limits.stuck_s)
+        self.engine = DOCKER
+        """What the engine is; certain after the first call."""
         self._version = ""
         self._session: aiohttp.ClientSession | None = None
 
@@ -107,8 +107,9 @@ class EngineClient:
         if not self._version:
             async with self._send("GET", "/version") as answer:
                 known = json.loads(await answer.read() or b"{}")
-            minimum = str(known.get("MinAPIVersion", "")) if isinstance(known, dict) else ""
-            self._version = common_version(minimum)
+            with readable("version"):
+                self.engine = version_from_json({"Version": "", **known}).name
+                self._version = common_version(str(known.get("MinAPIVersion", "")))
         return f"/v{self._version}{path}"
 
     def replaced(self, error: EngineError) -> bool:
@@ -168,13 +169,3 @@ class EngineClient:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
             )
         return self._session.request(method, target, **options)
-
-
-def common_version(minimum: str) -> str:
-    """The oldest version that we and an engine with this minimum support."""
-    return max(OLDEST, minimum, key=_number)
-
-
-def _number(version: str) -> tuple[int, ...]:
-    """A version as numbers, as 1.9 is older than 1.41; anything else is older than all versions."""
-    return tuple(int(part) for part in version.split(".")) if re.fullmatch(r"\d+(\.\d+)*", version) else ()

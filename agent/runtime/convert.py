@@ -15,20 +15,18 @@ from typing import Any, Final
 import docker.errors
 import docker.types
 
-from agent.runtime.client import OLDEST
 from agent.runtime.containers import ContainerSpec, Privileges
 from agent.runtime.errors import BadRequest
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.imagememory import Image
-from agent.runtime.interface import RuntimeVersion
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord, Listed
 from agent.runtime.sandboxes import SandboxSpec
+from agent.runtime.versions import OLDEST
 
 LOG_TYPE: Final = "json-file"
 LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
 """Limits a container's log to 30 MB on disk."""
 
-_PODMAN: Final = "podman"
 _RUNNING_STATES: Final = frozenset({"running", "paused", "restarting"})
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -146,14 +144,6 @@ def record_from_inspect(answer: Mapping[str, Any]) -> ContainerRecord:
         finished_at=parse_time(state.get("FinishedAt", "")),
         stop_signal=config.get("StopSignal") or "",
     )
-
-
-def version_from_json(answer: Mapping[str, Any]) -> RuntimeVersion:
-    """One GET /version answer. Podman, which speaks Docker's API, names itself among its components."""
-    for component in answer.get("Components") or ():
-        if _PODMAN in str(component.get("Name", "")).lower():
-            return RuntimeVersion(_PODMAN, str(component["Version"]))
-    return RuntimeVersion("docker", str(answer["Version"]))
 
 
 def listed_from_json(entry: Mapping[str, Any]) -> Listed:

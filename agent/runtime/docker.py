@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.runtime.client import EngineClient, Limits, Request
-from agent.runtime.convert import listed_from_json, partial_record, version_from_json
+from agent.runtime.convert import listed_from_json, partial_record
 from agent.runtime.dockercontainers import SIGKILLED, DockerContainers
 from agent.runtime.dockerevents import subscribed
 from agent.runtime.dockerexec import DockerExec
@@ -26,9 +26,9 @@ from agent.runtime.errors import EngineFault, NoSuchContainer, TimedOut
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.faults import faults, readable
 from agent.runtime.imagememory import ImageMemory
-from agent.runtime.interface import RuntimeVersion
 from agent.runtime.oom import OomKills
 from agent.runtime.records import ContainerRecord, Listed
+from agent.runtime.versions import RuntimeVersion, version_from_json
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,10 @@ class DockerRuntime:
         self.sandboxes = DockerSandboxes(self.containers)
         self.images = DockerImages(self._client, self._memory)
         self.exec = DockerExec(self._client)
+
+    @property
+    def name(self) -> str:
+        return self._client.engine
 
     async def version(self) -> RuntimeVersion:
         with faults("version"):

@@ -31,10 +31,10 @@ from agent.runtime.errors import (
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.fakeprocess import FakeExec
 from agent.runtime.images import Credentials
-from agent.runtime.interface import RuntimeVersion
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord, Listed
 from agent.runtime.references import parse
 from agent.runtime.sandboxes import SandboxSpec
+from agent.runtime.versions import RuntimeVersion
 
 _KILLED_BY_SIGNAL = 128
 _SIGNALS = {"SIGTERM": 15, "SIGKILL": 9, "SIGUSR1": 10, "SIGQUIT": 3}
@@ -61,6 +61,7 @@ class FakeRuntime:
         self.ignores_term: set[str] = set()
         """Prefixes of the names of containers that ignore SIGTERM."""
         self.calls: list[tuple[str, str]] = []
+        self.name = "docker"
         self.loses_events = False
         self._stuck: dict[str, asyncio.Event] = {}
         self._failures: dict[str, deque[RuntimeFault]] = defaultdict(deque)

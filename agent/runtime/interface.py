@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from agent.runtime.containers import Containers
@@ -17,21 +16,16 @@ from agent.runtime.images import Images
 from agent.runtime.process import Exec
 from agent.runtime.records import ContainerRecord, Listed
 from agent.runtime.sandboxes import Sandboxes
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeVersion:
-    """The engine's name and version, e.g. "docker", "20.10.24"."""
-
-    name: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.name}://{self.version}"
+from agent.runtime.versions import RuntimeVersion
 
 
 class Runtime(Protocol):
     """A container engine. Calls raise RuntimeFault only (errors.py)."""
+
+    @property
+    def name(self) -> str:
+        """What the engine is, e.g. "docker"; certain after the first call."""
+        ...
 
     @property
     def sandboxes(self) -> Sandboxes: ...

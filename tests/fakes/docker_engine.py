@@ -42,6 +42,8 @@ class FakeEngine:
         self.fails: Failure = lambda request: None
         self.output = frame(1, b"done\n")
         """What a command writes before it ends with the code 3."""
+        self.delay_s = 0.0
+        """How long each answer takes."""
         self.loses_events = False
         self.requests: list[str] = []
         """Method and path of each request, without the version of the API."""
@@ -107,6 +109,7 @@ class FakeEngine:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         version, path = self._split(request.path)
         self.requests.append(f"{request.method} {path}")
+        await asyncio.sleep(self.delay_s)
         if self.hangs(request):
             await self._hang(f"{request.method} {path}")
         failure = self.fails(request)

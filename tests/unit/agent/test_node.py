@@ -17,7 +17,7 @@ from agent.desired.state import DesiredState
 from agent.network import AgentNetwork
 from agent.node import Node
 from agent.runtime.fake import FakeRuntime
-from agent.runtime.interface import RuntimeVersion
+from agent.runtime.versions import RuntimeVersion
 from agent.session.reporter import ReportQueue
 from agent.usage.meter import Meter
 from agent.usage.targets import PodTarget

@@ -139,6 +139,16 @@ async def test_an_engine_that_fails_half_of_its_calls(engine: FakeEngine, node: 
         ]
 
 
+async def test_an_engine_that_is_slower_than_calls_that_count_as_stuck(engine: FakeEngine, node: Node) -> None:
+    engine.delay_s = 0.05
+    async with node.running() as manager:
+        await manager.apply(desired("a", "b", "c"), complete=True)
+        await until(lambda: node.ready("a", "b", "c"))
+        assert len(engine.containers) == 6
+        await manager.apply(desired(), complete=True)
+        await until(lambda: not engine.containers)
+
+
 async def test_pods_come_back_with_their_engine(engine: FakeEngine, node: Node) -> None:
     async with node.running() as manager:
         await manager.apply(desired("a"), complete=True)

@@ -38,11 +38,17 @@ async def test_the_oldest_common_version_is_used(
     assert await client.versioned("/x") == f"/v{spoken}/x"
 
 
-@pytest.mark.parametrize("answer", [{}, {"MinAPIVersion": ""}, {"MinAPIVersion": "odd"}, []])
+@pytest.mark.parametrize("answer", [{}, {"MinAPIVersion": ""}, {"MinAPIVersion": "odd"}])
 async def test_an_engine_without_a_minimum_version(engine: FakeEngine, client: EngineClient, answer: object) -> None:
     engine.fails = lambda request: web.json_response(answer) if request.path == "/version" else None
     await client.call(LIST)
     assert await client.versioned("/x") == "/v1.41/x"
+
+
+async def test_a_version_of_an_unknown_form_is_the_engines_fault(engine: FakeEngine, client: EngineClient) -> None:
+    engine.fails = lambda request: web.json_response([])
+    with pytest.raises(EngineFault, match="unknown form"):
+        await client.call(LIST)
 
 
 async def test_a_newer_engine_in_its_place_is_noticed_within_the_call(engine: FakeEngine, client: EngineClient) -> None:

@@ -273,3 +273,10 @@ async def test_an_engine_that_dies_during_a_list(engine: FakeEngine, runtime: Do
     engine.fails = fails
     with pytest.raises(EngineGone):
         await runtime.list(LABELS)
+
+
+async def test_podman_is_known_by_its_version(engine: FakeEngine, runtime: DockerRuntime) -> None:
+    engine.components = [{"Name": "Podman Engine", "Version": "4.3.1"}]
+    assert str(await runtime.version()) == "podman://4.3.1"
+    await runtime.list(LABELS)
+    assert runtime.name == "podman"

@@ -365,3 +365,16 @@ async def test_each_status_names_the_generation_that_it_is_about(bed: Bed) -> No
         await settle()
         assert bed.ready() and bed.reporter.statuses[UID].observed_generation == 2
         assert len(bed.engine.calls) == calls
+
+
+async def test_ids_begin_with_the_name_of_the_engine(bed: Bed) -> None:
+    bed.engine.name = "podman"
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+        status = bed.reporter.statuses[UID].containers[0]
+        assert status.container_id == f"podman://{bed.engine.named('app_0')[0].id}"
+        assert status.image_id == "podman://sha256:web"
+        bed.engine.end("sampan_u1_app_0", 1)
+        await settle()
+        assert bed.reporter.statuses[UID].containers[0].last_state.container_id.startswith("podman://")

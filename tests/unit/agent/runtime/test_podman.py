@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from agent.runtime.convert import EVENT_NAMES, event_from_json, version_from_json
+from agent.runtime.convert import EVENT_NAMES, event_from_json
 from agent.runtime.errors import (
     BadRequest,
     CreateConflict,
@@ -18,6 +18,7 @@ from agent.runtime.errors import (
 )
 from agent.runtime.events import EventKind
 from agent.runtime.faults import error_from_answer, fault_of
+from agent.runtime.versions import version_from_json
 
 
 def caused(cause: object) -> str:
