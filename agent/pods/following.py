@@ -30,7 +30,7 @@ LIST_S: Final = 60.0
 
 
 class Taker(Protocol):
-    """Takes what is known of containers (PodManager). No call blocks."""
+    """Takes reports about containers (PodManager). No call blocks."""
 
     def take_list(self, records: Iterable[ContainerRecord]) -> None:
         """All containers of ours."""

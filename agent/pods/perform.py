@@ -388,7 +388,7 @@ class Performer:
             self._files.forget(identity.container, identity.attempt, action.id)
 
     def _kind_of(self, record: ContainerRecord | None) -> Containers | Sandboxes:
-        """The calls for a record; a container that is not known any more is no sandbox."""
+        """The calls for this record; without one, those of containers."""
         known_sandbox = record is not None and is_sandbox(record.labels)
         return self._runtime.sandboxes if known_sandbox else self._runtime.containers
 

@@ -27,7 +27,7 @@ class SandboxSpec:
     host_network: bool = False
     host_ipc: bool = False
     hostname: str = ""
-    """Of all containers that join its network."""
+    """All containers that join its network have it too."""
     sysctls: tuple[tuple[str, str], ...] = ()
     """Names and values of parameters of its own network and IPC namespaces."""
     cpu_shares: int = 0

@@ -97,7 +97,7 @@ def desired(*names: str) -> Desired:
 async def until(condition: Callable[[], object]) -> None:
     """Wait for the condition."""
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what the engine and the reporter have is no event
+        while not condition():  # noqa: ASYNC110 - neither the engine nor the reporter has an event for it
             await asyncio.sleep(0.005)
 
 
