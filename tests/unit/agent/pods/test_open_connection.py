@@ -8,7 +8,7 @@ from agent.model import Container, Pod, PodUid
 from agent.pods.connections import way_to
 from agent.pods.errors import NoConnection
 from agent.pods.observed import Instance, Observed
-from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
+from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 
 
 def pod(*, host_network: bool = False) -> Pod:
