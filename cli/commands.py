@@ -28,6 +28,9 @@ GROUPS: Final[Mapping[str, Mapping[str, Command]]] = {
         "certs": Command(
             "cli.certs", "show or rotate the certificates, on the master's host", "sampan certs rotate server"
         ),
+        "report": Command(
+            "cli.report.command", "write all about a fault into one file, without secrets", "sampan report fault.tar.gz"
+        ),
         "backup": Command(
             "cli.backup", "save the running master's state in a file", "sampan backup /srv/backups/cluster.tar"
         ),

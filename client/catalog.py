@@ -34,6 +34,10 @@ class Catalog:
                     return resource
         raise UnknownType(word)
 
+    def all(self) -> list[Resource]:
+        """All resources, in each version."""
+        return list(self._all)
+
     def of_category(self, category: str) -> list[Resource]:
         """The resources of a category, such as `all`."""
         return [resource for resource in self._all if resource.preferred and category in resource.categories]
