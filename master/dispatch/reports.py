@@ -24,6 +24,7 @@ from master.dispatch.sanity import MAX_CONDITIONS, event_problem, status_problem
 from master.dispatch.statuses import merged
 from master.kinds import POD
 from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.readiness import gated
 from master.kinds.core.pod.writes import finish_deletion
 from proto.gen import observed_pb2
 
@@ -117,7 +118,10 @@ class Reports:
                 if not current():
                     raise Stale(f"session of node {node} has ended; say Hello again")
                 known = _is(stored, status.uid, node)
-                after = merged(stored.status, status, self._clock.now()) if known else stored.status
+                now = self._clock.now()
+                after = stored.status
+                if known:
+                    after = gated(stored.spec, stored.status, merged(stored.status, status, now), now)
                 if len(after.conditions) > max(MAX_CONDITIONS, len(stored.status.conditions)):
                     self._refused(node, status, f"conditions: {len(after.conditions)} different types")
                     return None

@@ -202,9 +202,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     priority_class_name: Annotated[str, inert(_PRIORITY_EFFECT)] = ""
     priority: Annotated[Int32, inert(_PRIORITY_EFFECT)] | None = None
     dns_config: PodDNSConfig | None = None
-    readiness_gates: Annotated[
-        tuple[PodReadinessGate, ...], inert("the pod would be ready only while these conditions are True")
-    ] = ()
+    readiness_gates: tuple[PodReadinessGate, ...] = ()
     runtime_class_name: Annotated[str, refused("the containers would run in this runtime")] | None = None
     enable_service_links: bool | None = None
     # Nothing is evicted for a pod, so the default asks for more than Never; but it is the default.

@@ -1,20 +1,27 @@
 """The subresource `status` of pods: which generation of the spec a status and its conditions are about.
 
-Owns one rule: a client that writes a status without these numbers does not take them back.
+Owns one rule: a client that writes a status without these numbers does not take them back. The condition Ready follows
+the pod's readiness gates (readiness.py).
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
 from master.kinds.core.pod.model import Pod, PodCondition, PodStatus
+from master.kinds.core.pod.readiness import gated
 from master.registry.subresource import METADATA, Part
 
 
 def _take(new: Pod, old: Pod) -> Pod:
     return replace(old, status=_observed(new.status, old.status))
+
+
+def _stamp(new: Pod, old: Pod, now: datetime) -> Pod:
+    return replace(new, status=gated(new.spec, old.status, new.status, now))
 
 
 def _observed(new: PodStatus, old: PodStatus) -> PodStatus:
@@ -30,4 +37,4 @@ def _numbered(condition: PodCondition, before: int) -> PodCondition:
     return replace(condition, observed_generation=before)
 
 
-POD_STATUS: Final = Part("status", take=_take, attribute="status", metadata=METADATA)
+POD_STATUS: Final = Part("status", take=_take, attribute="status", stamp=_stamp, metadata=METADATA)

@@ -40,6 +40,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
         # Which of them have no effect depends on their keys.
         "kinds/core/pod/inert.py",
         "admission/podaccounts.py",
+        "kinds/core/pod/readiness.py",
         "scheduler/model.py",
         "scheduler/scheduler.py",
     ),
@@ -49,6 +50,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "PodOS": _SECURITY,
     "PodDNSConfig": _CONVERT,
     "PodDNSConfigOption": _CONVERT,
+    "PodReadinessGate": ("kinds/core/pod/readiness.py",),
     "PodSchedulingGate": ("kinds/core/pod/updates.py",),
     "Sysctl": _CONVERT,
     "HostAlias": _CONVERT,
