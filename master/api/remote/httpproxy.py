@@ -1,15 +1,17 @@
 """Passes one HTTP request on to a pod, over a connection that the pod's node has made, and the response back.
 
 Owns the exchange. aiohttp's client speaks HTTP, and TLS without a check of the pod's certificate, as kube-apiserver
-does. An upgrade is passed through: from then on, bytes go both ways.
+does. Links in pages lead to the proxy again. An upgrade is passed through: from then on, bytes go both ways.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from socket import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +20,8 @@ from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
 
 from master.api.errors import InternalError, Unavailable
-from master.api.remote.proxyheaders import joined, request_headers, response_headers
+from master.api.remote.proxyheaders import joined, redirected, request_headers, response_headers
+from master.api.remote.proxylinks import Coded, Links, page
 from master.api.remote.socketpairs import as_socket
 from master.api.remote.tcp import TcpConnection
 from master.api.remote.upgrades import RawBytes, UpgradedConnection
@@ -138,15 +141,30 @@ async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
 async def _respond(request: web.BaseRequest, answer: aiohttp.ClientResponse, place: Place) -> web.StreamResponse:
     """A response that breaks off in the middle is broken off for the client too."""
     headers = response_headers(list(answer.headers.items()), host=request.host, pod=place.host, prefix=place.prefix)
+    changing = _page(request, answer, place)
+    if changing is not None:
+        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
     try:
         async for piece in answer.content.iter_any():
-            await response.write(piece)
-    except aiohttp.ClientError:
+            for changed in (piece,) if changing is None else changing.feed(piece):
+                await response.write(changed)
+        if changing is not None and request.method != "HEAD":
+            await response.write(changing.end())
+    except (aiohttp.ClientError, zlib.error):
         if request.transport is not None:
             request.transport.close()
     return response
+
+
+def _page(request: web.BaseRequest, answer: aiohttp.ClientResponse, place: Place) -> Links | Coded | None:
+    """What changes the links of the response; None if it has none, as those of a redirection."""
+    if "Location" in answer.headers:
+        return None
+    encoding = answer.headers.get("Content-Encoding", "")
+    moved = partial(redirected, host=request.host, pod=place.host, prefix=place.prefix)
+    return page(answer.headers.get("Content-Type", ""), encoding, moved)
 
 
 async def _switch(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:

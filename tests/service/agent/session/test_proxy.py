@@ -356,3 +356,18 @@ async def test_kubectl_proxy_leads_to_the_pod(bed: Bed, binary: Path) -> None:
         assert (await answer.json())["path"] == "/x"
     process.kill()
     await process.communicate()
+
+
+async def test_links_of_a_page_lead_to_the_proxy(bed: Bed) -> None:
+    async def answer_page(request: web.BaseRequest) -> web.StreamResponse:
+        text = f'<a href="/x">{request.host}</a>'
+        return web.Response(text=text, content_type="text/html" if request.path == "/page" else "text/plain")
+
+    async with serving(answer_page) as port:
+        host = f"127.0.0.1:{bed.client.port}"
+        page = await bed.client("GET", through(port, "/page"))
+        assert page.body.decode() == f'<a href="{through(port)}/x">{host}</a>'
+        text = await bed.client("GET", through(port, "/text"))
+        assert text.body.decode() == f'<a href="/x">{host}</a>'
+        head = await bed.client("HEAD", through(port, "/page"))
+        assert head.status == 200 and head.body == b""
