@@ -74,6 +74,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         cgroup_parent=config.cgroup_parent,
         security=HostSecurity(
             apparmor=host.has_apparmor(),
+            selinux=host.has_selinux(),
             seccomp=host.has_seccomp(),
             lowers_oom_scores=host.may_lower_oom_scores(config.engine_socket),
             unsafe_sysctls=config.allowed_unsafe_sysctls,

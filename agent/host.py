@@ -125,6 +125,11 @@ def has_apparmor() -> bool:
     return enabled == "Y" and all(path.exists() for path in paths)
 
 
+def has_selinux() -> bool:
+    """Whether SELinux is on: its file system is mounted then (libselinux, is_selinux_enabled(3))."""
+    return Path("/sys/fs/selinux/enforce").exists()
+
+
 def has_seccomp() -> bool:
     """Whether the kernel has seccomp filters."""
     return Path("/proc/sys/kernel/seccomp/actions_avail").exists()

@@ -117,6 +117,8 @@ class SecurityContext:
     no_new_privileges: bool = False
     seccomp: Profile | None = None
     apparmor: Profile | None = None
+    selinux_label: bool = False
+    """The processes should have an SELinux label, where there is SELinux."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,10 @@ def _profile_problems(container: Container, host: HostSecurity) -> Iterator[Refu
         yield Refusal(
             "AppArmor", f'container "{container.name}" has an AppArmor profile, but this host has no AppArmor'
         )
+    # Without SELinux there is nothing that a label would confine: the kubelet ignores it there too.
+    if host.selinux and security.selinux_label:
+        text = f'container "{container.name}" has seLinuxOptions, but this node cannot give it an SELinux label'
+        yield Refusal("SettingNotSupported", text)
     # A privileged container runs without seccomp, also in Kubernetes.
     if not host.seccomp and _confines(security.seccomp) and not security.privileged:
         yield Refusal("Seccomp", f'container "{container.name}" has a seccomp profile, but this kernel has no seccomp')

@@ -60,6 +60,8 @@ class HostSecurity:
 
     apparmor: bool = False
     """The kernel has AppArmor, and it is on."""
+    selinux: bool = False
+    """The kernel has SELinux, and it is on."""
     seccomp: bool = True
     """The kernel has seccomp filters."""
     lowers_oom_scores: bool = False

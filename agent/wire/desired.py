@@ -212,6 +212,7 @@ def _security(context: desired_pb2.SecurityContext) -> model.SecurityContext:
         no_new_privileges=context.no_new_privileges,
         seccomp=_profile(context.seccomp) if context.HasField("seccomp") else None,
         apparmor=_profile(context.apparmor) if context.HasField("apparmor") else None,
+        selinux_label=context.selinux_label,
     )
 
 

@@ -39,6 +39,7 @@ def security_message(own: SecurityContext | None, pod: PodSecurityContext | None
         no_new_privileges=own.allow_privilege_escalation is False,
         seccomp=_profile(own.seccomp_profile or pod.seccomp_profile),
         apparmor=_profile(own.app_armor_profile or pod.app_armor_profile),
+        selinux_label=_is_labelled(own) or _is_labelled(pod),
     )
 
 
@@ -96,8 +97,6 @@ def _of_probes(container: Container, at: str) -> Iterator[str]:
 
 
 def _of_context(context: SecurityContext | PodSecurityContext, at: str) -> Iterator[str]:
-    if context.se_linux_options not in (None, SELinuxOptions()):
-        yield f"{at}.seLinuxOptions"
     if context.windows_options not in (None, WindowsSecurityContextOptions()):
         yield f"{at}.windowsOptions"
     profiles: dict[str, SeccompProfile | AppArmorProfile | None] = {
@@ -108,6 +107,10 @@ def _of_context(context: SecurityContext | PodSecurityContext, at: str) -> Itera
         # Other types are not accepted, but may be in the store.
         if profile is not None and profile.type not in PROFILE_TYPES:
             yield f"{at}.{field}.type: {profile.type}"
+
+
+def _is_labelled(context: SecurityContext | PodSecurityContext) -> bool:
+    return context.se_linux_options not in (None, SELinuxOptions())
 
 
 def _profile(profile: SeccompProfile | AppArmorProfile | None) -> wire.SecurityProfile | None:

@@ -110,3 +110,5 @@ def _of_container(security: wire.SecurityContext) -> Iterator[str]:
         yield "seccompProfile"
     if security.apparmor.type:
         yield "appArmorProfile"
+    if security.selinux_label:
+        yield "seLinuxOptions"

@@ -237,7 +237,7 @@ class Resources(_message.Message):
     def __init__(self, cpu_request_millis: _Optional[int] = ..., cpu_limit_millis: _Optional[int] = ..., memory_request_bytes: _Optional[int] = ..., memory_limit_bytes: _Optional[int] = ...) -> None: ...
 
 class SecurityContext(_message.Message):
-    __slots__ = ("run_as_user", "run_as_group", "privileged", "read_only_root_filesystem", "add_capabilities", "drop_capabilities", "run_as_non_root", "no_new_privileges", "seccomp", "apparmor")
+    __slots__ = ("run_as_user", "run_as_group", "privileged", "read_only_root_filesystem", "add_capabilities", "drop_capabilities", "run_as_non_root", "no_new_privileges", "seccomp", "apparmor", "selinux_label")
     RUN_AS_USER_FIELD_NUMBER: _ClassVar[int]
     RUN_AS_GROUP_FIELD_NUMBER: _ClassVar[int]
     PRIVILEGED_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +248,7 @@ class SecurityContext(_message.Message):
     NO_NEW_PRIVILEGES_FIELD_NUMBER: _ClassVar[int]
     SECCOMP_FIELD_NUMBER: _ClassVar[int]
     APPARMOR_FIELD_NUMBER: _ClassVar[int]
+    SELINUX_LABEL_FIELD_NUMBER: _ClassVar[int]
     run_as_user: int
     run_as_group: int
     privileged: bool
@@ -258,7 +259,8 @@ class SecurityContext(_message.Message):
     no_new_privileges: bool
     seccomp: SecurityProfile
     apparmor: SecurityProfile
-    def __init__(self, run_as_user: _Optional[int] = ..., run_as_group: _Optional[int] = ..., privileged: _Optional[bool] = ..., read_only_root_filesystem: _Optional[bool] = ..., add_capabilities: _Optional[_Iterable[str]] = ..., drop_capabilities: _Optional[_Iterable[str]] = ..., run_as_non_root: _Optional[bool] = ..., no_new_privileges: _Optional[bool] = ..., seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ..., apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ...) -> None: ...
+    selinux_label: bool
+    def __init__(self, run_as_user: _Optional[int] = ..., run_as_group: _Optional[int] = ..., privileged: _Optional[bool] = ..., read_only_root_filesystem: _Optional[bool] = ..., add_capabilities: _Optional[_Iterable[str]] = ..., drop_capabilities: _Optional[_Iterable[str]] = ..., run_as_non_root: _Optional[bool] = ..., no_new_privileges: _Optional[bool] = ..., seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ..., apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ..., selinux_label: _Optional[bool] = ...) -> None: ...
 
 class SecurityProfile(_message.Message):
     __slots__ = ("type", "localhost")

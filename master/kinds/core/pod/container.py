@@ -39,7 +39,7 @@ from master.objects.scalars import (
     refused,
 )
 
-SELINUX_EFFECT: Final = "the processes would have this SELinux label"
+SELINUX_EFFECT: Final = "the processes would have this SELinux label; a node that has SELinux refuses the pod"
 WINDOWS_EFFECT: Final = "settings of Windows would apply"
 
 
@@ -212,7 +212,7 @@ class SecurityContext(Model, frozen=True, kw_only=True):
 
     capabilities: Capabilities | None = None
     privileged: bool | None = None
-    se_linux_options: Annotated[SELinuxOptions, refused(SELINUX_EFFECT)] | None = None
+    se_linux_options: Annotated[SELinuxOptions, inert(SELINUX_EFFECT)] | None = None
     windows_options: Annotated[WindowsSecurityContextOptions, refused(WINDOWS_EFFECT)] | None = None
     run_as_user: Id | None = None
     run_as_group: Id | None = None

@@ -96,7 +96,7 @@ class PodSecurityContext(Model, frozen=True, kw_only=True):
     settings that they cannot carry out.
     """
 
-    se_linux_options: Annotated[SELinuxOptions, refused(SELINUX_EFFECT)] | None = None
+    se_linux_options: Annotated[SELinuxOptions, inert(SELINUX_EFFECT)] | None = None
     windows_options: Annotated[WindowsSecurityContextOptions, refused(WINDOWS_EFFECT)] | None = None
     run_as_user: Id | None = None
     run_as_group: Id | None = None

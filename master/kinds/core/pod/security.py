@@ -10,12 +10,10 @@ from master.kinds.core.pod.profiles import (
     PROFILE_TYPES,
     AppArmorProfile,
     SeccompProfile,
-    SELinuxOptions,
     WindowsSecurityContextOptions,
 )
 from master.schema.checks import Findings
 
-_NO_SELINUX = "SELinux labels are not supported"
 _NO_WINDOWS = "windows options cannot be set for a linux pod"
 # The sysctls of the IPC namespace. Those of the network namespace begin with `net.`.
 _IPC_PREFIXES = ("fs.mqueue.", "kernel.msg", "kernel.sem", "kernel.shm")
@@ -78,8 +76,6 @@ def _escalation(context: SecurityContext, at: str, findings: Findings) -> None:
 
 def _shared(context: SecurityContext | PodSecurityContext, at: str, findings: Findings) -> None:
     """The settings that pods and containers share."""
-    if context.se_linux_options not in (None, SELinuxOptions()):
-        findings.forbidden(f"{at}.seLinuxOptions", _NO_SELINUX)
     if context.windows_options not in (None, WindowsSecurityContextOptions()):
         findings.forbidden(f"{at}.windowsOptions", _NO_WINDOWS)
     _profile("seccomp", context.seccomp_profile, f"{at}.seccompProfile", findings)

@@ -65,6 +65,13 @@ def with_security(**fields: object) -> Pod:
             with_security(apparmor=Profile("RuntimeDefault")), HOST, "AppArmor", "no AppArmor", id="no AppArmor"
         ),
         pytest.param(
+            with_security(selinux_label=True),
+            HostSecurity(selinux=True),
+            "SettingNotSupported",
+            "SELinux label",
+            id="an SELinux label",
+        ),
+        pytest.param(
             with_security(seccomp=Profile("RuntimeDefault")),
             HostSecurity(seccomp=False),
             "Seccomp",
@@ -107,6 +114,7 @@ def test_refused(refused: Pod, host: HostSecurity, reason: str, named: str) -> N
             HostSecurity(seccomp=False),
             id="privileged containers have no seccomp",
         ),
+        pytest.param(with_security(selinux_label=True), HOST, id="a label without SELinux"),
         pytest.param(with_security(run_as_user=(1 << 31) - 1), HOST, id="the largest user"),
     ],
 )

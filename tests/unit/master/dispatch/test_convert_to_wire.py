@@ -323,6 +323,13 @@ def test_security(
     assert security_message(own, pod) == expected
 
 
+@pytest.mark.parametrize("options", [SELinuxOptions(), SELinuxOptions(level="s0")])
+def test_a_label_of_the_container_or_of_its_pod(options: SELinuxOptions) -> None:
+    own, pod = SecurityContext(se_linux_options=options), PodSecurityContext(se_linux_options=options)
+    for message in (security_message(own, None), security_message(None, pod)):
+        assert message is not None and message.selinux_label is (options != SELinuxOptions())
+
+
 def test_settings_of_the_pod() -> None:
     security = PodSecurityContext(
         supplemental_groups=(5, 6), fs_group=0, sysctls=(Sysctl(name="net.core.somaxconn", value="9"),)
@@ -354,11 +361,9 @@ def context(**fields: Any) -> PodSpec:
         pytest.param(
             context(
                 supplemental_groups_policy="Strict",
-                se_linux_options=SELinuxOptions(level="s0"),
                 windows_options=WindowsSecurityContextOptions(run_as_user_name="a"),
             ),
             [
-                "spec.securityContext.seLinuxOptions",
                 "spec.securityContext.supplementalGroupsPolicy: Strict",
                 "spec.securityContext.windowsOptions",
             ],
@@ -373,13 +378,8 @@ def context(**fields: Any) -> PodSpec:
             id="unknown profile",
         ),
         pytest.param(
-            container(
-                security_context=SecurityContext(proc_mount="Unmasked", se_linux_options=SELinuxOptions(level="s0"))
-            ),
-            [
-                "spec.containers[app].securityContext.procMount: Unmasked",
-                "spec.containers[app].securityContext.seLinuxOptions",
-            ],
+            container(security_context=SecurityContext(proc_mount="Unmasked")),
+            ["spec.containers[app].securityContext.procMount: Unmasked"],
             id="the container's context",
         ),
         pytest.param(

@@ -18,7 +18,7 @@ from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import Container, ContainerStatus, EnvVar, EnvVarSource, SecurityContext
 from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus, Sysctl
-from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile
+from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile, SELinuxOptions
 from master.kinds.core.pod.projected import DownwardAPIVolumeSource
 from master.kinds.core.pod.volume import SecretVolumeSource, Volume
 from master.objects.meta import ObjectMeta
@@ -87,6 +87,7 @@ SETTINGS = {
     "allowPrivilegeEscalation": pod(SecurityContext(allow_privilege_escalation=False)),
     "seccompProfile": pod(SecurityContext(seccomp_profile=SeccompProfile(type="Unconfined"))),
     "appArmorProfile": pod(SecurityContext(app_armor_profile=AppArmorProfile(type="RuntimeDefault"))),
+    "seLinuxOptions": context(se_linux_options=SELinuxOptions(level="s0")),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
     "downwardAPI and projected volumes": pod(volumes=(Volume(name="v", downward_api=DownwardAPIVolumeSource()),)),
 }
