@@ -28,7 +28,14 @@ class Stale(SessionError):
 
 
 class Renewed(Stale):
-    """The session is to be opened again, with other certificates or from another address."""
+    """The session is to be opened again, with other certificates or from another address.
+
+    `works`: the old connection can still be used, so its streams may go on.
+    """
+
+    def __init__(self, text: str, *, works: bool = False) -> None:
+        super().__init__(text)
+        self.works = works
 
 
 class Refused(SessionError):

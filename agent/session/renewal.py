@@ -103,7 +103,7 @@ class Renewal:
                 await self._clock.sleep(wait_s)
             else:
                 self.requested = False
-                raise Renewed("the certificate was renewed")
+                raise Renewed("the certificate was renewed", works=True)
 
     async def trust(self, ca: str) -> bool:
         """Trust these CAs (PEM) instead of the present ones; True when they differ and have been stored.

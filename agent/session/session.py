@@ -1,7 +1,7 @@
 """Sessions with the master: Hello, then desired state in, heartbeats and reports out; reconnects after each end.
 
 Owns the order of the calls, the periods and reconnecting. The node itself is behind `NodeSide`; it keeps running
-whatever happens to sessions.
+whatever happens to sessions. Streams go on if only the certificate changes (lingering.py).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Final, Protocol
+from contextlib import AsyncExitStack
+from typing import Final
 
 from agent.clock import Clock
 from agent.desired.state import DesiredState
@@ -18,14 +19,14 @@ from agent.identity.files import Identity
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
 from agent.session.errors import Lost, Refused, Renewed, SessionError
+from agent.session.lingering import Lingering
+from agent.session.nodeside import NodeSide
 from agent.session.refusals import refusal_event
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
-from agent.session.streams import Sources, StreamSender
+from agent.session.streams import StreamSender
 from agent.session.tokens import SessionTokens
 from agent.session.usages import usages_to_proto
-from agent.statuses import Beat, Capacity, NodeInfo, PodStatus
-from agent.usage.figures import Snapshot
 from agent.wire.errors import Gap, WireError
 from agent.wire.observed import capacity_to_proto, condition_to_proto, info_to_proto, usage_to_proto
 from agent.wire.sanity import sensible
@@ -47,41 +48,6 @@ MAX_LOGGED: Final = 10
 _OURS: Final = range(contract.OLDEST_PROTOCOL_VERSION, contract.PROTOCOL_VERSION + 1)
 
 log = logging.getLogger(__name__)
-
-
-class NodeSide(Sources, Protocol):
-    """What a session needs of the node."""
-
-    @property
-    def beat_now(self) -> asyncio.Event:
-        """Set when something changed that must be reported before the next heartbeat is due."""
-        ...
-
-    async def describe(self) -> tuple[NodeInfo, Capacity]:
-        """For Hello. Raises OSError while the node's address is not known."""
-        ...
-
-    async def address(self) -> str:
-        """The node's present address. Raises OSError while it is not known."""
-        ...
-
-    def beat(self) -> Beat: ...
-
-    def usage(self) -> Snapshot:
-        """What was measured last."""
-        ...
-
-    def statuses(self) -> Iterable[PodStatus]:
-        """The statuses of all pods, which a new session begins with."""
-        ...
-
-    def desired_changed(self) -> None:
-        """A cut was applied to the desired state."""
-        ...
-
-    async def leave(self) -> None:
-        """Remove everything of ours from this machine; returns when nothing is left."""
-        ...
 
 
 class SessionLoop:
@@ -109,9 +75,16 @@ class SessionLoop:
         self._opened_at: float | None = None
         self._last_id = ""
         self._warned = ""
+        self._lingering = Lingering()
 
     async def run(self) -> None:
         """Run until the Node was deleted and everything is cleaned up and reported."""
+        try:
+            await self._sessions()
+        finally:
+            await self._lingering.aclose()
+
+    async def _sessions(self) -> None:
         while True:
             self._opened_at = None
             try:
@@ -133,7 +106,8 @@ class SessionLoop:
         """One session from Hello to its end, which raises; returns True when the node has left the cluster."""
         info, capacity = await self._side.describe()
         identity = self._renewal.identity
-        async with self._connect(identity) as master:
+        async with AsyncExitStack() as connection:
+            master = await connection.enter_async_context(self._connect(identity))
             reply = await master.hello(
                 session_pb2.HelloRequest(
                     protocol_version=contract.OLDEST_PROTOCOL_VERSION,
@@ -164,6 +138,8 @@ class SessionLoop:
                 await conversation.run(self._renewal, info.address)
             finally:
                 self._tokens.closed()
+                if conversation.kept:
+                    await self._lingering.keep(connection.pop_all(), conversation.kept)
         raise Lost("the session ended")
 
     def _wait_s(self) -> float:
@@ -220,6 +196,10 @@ class _Conversation:
         self._periods = sensible(hello.periods)
         self._streams = StreamSender(self._id, master.stream, side)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.Task[None]] = set()
+        """Those of the tasks that are streams."""
+        self.kept: frozenset[asyncio.Task[None]] = frozenset()
+        """After the end: streams that go on, because their connection works."""
 
     async def run(self, renewal: Renewal, address: str) -> None:
         """Run until an error ends the session, and raise it. `address`: the node address sent with Hello."""
@@ -233,11 +213,14 @@ class _Conversation:
         self._start(self._watch_address(address), "own address")
         # No TaskGroup: if it fails while being cancelled, it loses the cancellation (Python 3.11), and the agent would
         # not stop.
+        ended: list[asyncio.Task[None]] = []
         try:
             while not (ended := [task for task in self._tasks if task.done()]):
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            if _works(ended):
+                self.kept = frozenset(self._open)
         finally:
-            await _end(list(self._tasks))
+            await _end([task for task in self._tasks if task not in self.kept])
             self._desired.interrupted()
         try:
             raise _reason(ended)
@@ -245,14 +228,21 @@ class _Conversation:
             # The error refers to this frame. If the frame referred to the error too, through its tasks, both would keep
             # the connection alive until the next garbage collection, which comes late in an idle agent.
             self._tasks.clear()
+            self._open.clear()
             del ended
 
-    def _start(self, work: Coroutine[None, None, None], name: str, *, may_end: bool = False) -> None:
-        """Start a task of this session. The end of a task ends the session, except success with `may_end`."""
+    def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        """Start a task of this session. Its end ends the session."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        if may_end:
-            task.add_done_callback(lambda done: self._tasks.discard(done) if not _failed(done) else None)
+        return task
+
+    def _start_stream(self, request: session_pb2.StreamRequest) -> None:
+        """Start a stream. Only its failure ends the session."""
+        task = self._start(self._streams.answer(request), f"stream {request.stream_id}")
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        task.add_done_callback(lambda done: self._tasks.discard(done) if not _failed(done) else None)
 
     async def _receive(self) -> None:
         in_gap = False
@@ -262,8 +252,7 @@ class _Conversation:
                 async with contextlib.aclosing(calling) as messages:
                     async for message in messages:
                         if message.HasField("open_stream"):
-                            request = message.open_stream
-                            self._start(self._streams.answer(request), f"stream {request.stream_id}", may_end=True)
+                            self._start_stream(message.open_stream)
                         elif message.HasField("cut") and self._desired.receive(message.cut, member=True):
                             in_gap = False
                             self._side.desired_changed()
@@ -364,6 +353,12 @@ def _reason(ended: Iterable[asyncio.Task[None]]) -> BaseException:
     errors = [error for task in ended if (error := task.exception()) is not None]
     refusals = [error for error in errors if isinstance(error, Refused)]
     return (refusals or errors or [Lost("the session ended")])[0]
+
+
+def _works(ended: Iterable[asyncio.Task[None]]) -> bool:
+    """Whether the session ended on purpose only, over a connection that works."""
+    errors = [task.exception() for task in ended]
+    return bool(errors) and all(isinstance(error, Renewed) and error.works for error in errors)
 
 
 def _failed(task: asyncio.Task[None]) -> bool:
