@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from agent.clock import Clock
 from agent.model import PodUid
@@ -65,11 +65,32 @@ class Following:
 
     async def run(self) -> None:
         """Subscribe to events, list containers, and follow the events until the engine is gone. Raises RuntimeFault."""
-        async with self._runtime.events(self._labels) as events:
+        async with self._runtime.events(self._labels) as events, self._taken(events) as taken:
             self._taker.take_list(await self._runtime.list(self._labels))
-            async with self._lists():
+            async with self._beside(self._list_regularly()):
+                while True:
+                    match await taken.get():
+                        case RuntimeEvent() as event:
+                            self._take(event)
+                        case RuntimeFault() as fault:
+                            raise fault
+
+    @asynccontextmanager
+    async def _taken(
+        self, events: AsyncIterator[RuntimeEvent]
+    ) -> AsyncIterator[asyncio.Queue[RuntimeEvent | RuntimeFault]]:
+        """The events as a queue, which takes them also while the containers are listed."""
+        queue: asyncio.Queue[RuntimeEvent | RuntimeFault] = asyncio.Queue()
+
+        async def take() -> None:
+            try:
                 async for event in events:
-                    self._take(event)
+                    queue.put_nowait(event)
+            except RuntimeFault as fault:
+                queue.put_nowait(fault)
+
+        async with self._beside(take()):
+            yield queue
 
     def _take(self, event: RuntimeEvent) -> None:
         identity = identify(event.labels)
@@ -106,8 +127,8 @@ class Following:
             self._taker.take_record(identity.uid, record)
 
     @asynccontextmanager
-    async def _lists(self) -> AsyncIterator[None]:
-        task = self._group.create_task(self._list_regularly(), name="list of containers")
+    async def _beside(self, work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        task = self._group.create_task(work, name="beside the engine's events")
         try:
             yield
         finally:

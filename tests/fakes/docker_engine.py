@@ -99,6 +99,11 @@ class FakeEngine:
             for queue in self._subscribers:
                 queue.put_nowait(event)
 
+    @property
+    def unread_events(self) -> int:
+        """Events that wait for slow subscribers."""
+        return sum(queue.qsize() for queue in self._subscribers)
+
     def drop_subscribers(self) -> None:
         """End the event streams."""
         for queue in self._subscribers:

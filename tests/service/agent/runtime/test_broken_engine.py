@@ -18,7 +18,7 @@ from agent.pods.manager import PodManager
 from agent.runtime.docker import DockerRuntime
 from agent.volumes.manager import Volumes
 from tests.fakes.docker_engine import FakeEngine
-from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeProber, FakeReporter
+from tests.unit.agent.fakes import FakeBinds, FakeIssuer, FakeMemoryFiles, FakeNetwork, FakeProber, FakeReporter
 
 IMAGE = "web:1"
 
@@ -64,6 +64,7 @@ class Node:
             FastClock(),
             config,
             prober=FakeProber(),
+            tokens=FakeIssuer(),
             processes=self._runtime.exec,
         )
         task = asyncio.create_task(manager.run(), name="manager")
@@ -117,6 +118,17 @@ async def test_containers_that_are_stuck_keep_no_other_pod_waiting(engine: FakeE
         await until(lambda: node.ready("c", "new"))
         await manager.apply(desired("a", "b", "c"), complete=True)
         await until(lambda: set(engine.containers) == before)
+
+
+async def test_events_are_taken_while_containers_are_listed(engine: FakeEngine, node: Node) -> None:
+    stuck = engine.add("stuck")
+    engine.hangs = lambda request: request.path.endswith("/containers/json")
+    async with node.running() as manager:
+        await manager.apply(desired("a"), complete=True)
+        await engine.hung.acquire()
+        for _ in range(20_000):
+            engine.publish("start", stuck)
+        await until(lambda: engine.unread_events == 0)
 
 
 @pytest.mark.parametrize("status", [500, 503])
