@@ -33,10 +33,12 @@ from agent.model.volumes import (
     HostPath,
     KeysSource,
     KeyToPath,
+    Nfs,
     TokenSource,
     UnsupportedVolume,
     Volume,
     VolumeSource,
+    WaitingVolume,
 )
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "KeysSource",
     "LogOptions",
     "LogRequest",
+    "Nfs",
     "ObjectRef",
     "Pod",
     "PodPhase",
@@ -83,4 +86,5 @@ __all__ = [
     "Volume",
     "VolumeMount",
     "VolumeSource",
+    "WaitingVolume",
 ]

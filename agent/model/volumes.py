@@ -86,13 +86,30 @@ class FilesVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class Nfs:
+    """A directory of an NFS server."""
+
+    server: str
+    path: str
+    read_only: bool = False
+    mount_options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingVolume:
+    """The master does not know yet what the volume is; the problem says why."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnsupportedVolume:
     """A source that this version does not support; its pod waits and reports that as the reason."""
 
     kind: str
 
 
-VolumeSource = EmptyDir | HostPath | FilesVolume | UnsupportedVolume
+VolumeSource = EmptyDir | HostPath | FilesVolume | Nfs | WaitingVolume | UnsupportedVolume
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +118,5 @@ class Volume:
 
     name: str
     source: VolumeSource
+    read_only: bool = False
+    """All mounts of it are read-only."""

@@ -218,6 +218,7 @@ class Performer:
                 self._events.warning(reason, message)
         if pod.volumes:
             tokens = await self.tokens.of(pod)
+            await self._volumes.mount_shares(pod)
             self._mounted = await asyncio.to_thread(self._volumes.prepare, pod, desired, tokens)
         self._view.volumes_ready = not self._view.volumes_changed
         self._view.disk_clean = False
@@ -276,7 +277,9 @@ class Performer:
     def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
         mounts = []
         # Files with values of other objects are read-only, as in Kubernetes.
-        read_only = {volume.name for volume in self.pod.volumes if isinstance(volume.source, FilesVolume)}
+        read_only = {
+            volume.name for volume in self.pod.volumes if volume.read_only or isinstance(volume.source, FilesVolume)
+        }
         for index, mount in enumerate(container.volume_mounts):
             volume = self._mounted.get(mount.name)
             if volume is None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.model import Desired, EmptyDir, FilesVolume, HostPath, Pod, PodUid, VolumeSource
+from agent.model import Desired, EmptyDir, FilesVolume, HostPath, Nfs, Pod, PodUid, VolumeSource, WaitingVolume
 from agent.statuses import NO_CAPACITY, Capacity
 from agent.volumes.emptydir import EmptyDirKind
 from agent.volumes.errors import VolumeError
 from agent.volumes.files import FilesKind
 from agent.volumes.hostpath import HostPathKind
 from agent.volumes.interface import Binds, MemoryFiles, Mounted, Tokens, VolumeContext
+from agent.volumes.nfs import NfsMounts
 from agent.volumes.subpaths import SubPath, SubPaths
 from hull.trees import remove_tree
 
@@ -37,11 +38,22 @@ class Volumes:
         self._memory = memory
         self._empty_dir = EmptyDirKind(memory)
         self._host_path = HostPathKind(host_path_root)
+        self._shares = NfsMounts()
         self._files = FilesKind(memory, node)
 
     def directory(self, uid: PodUid) -> Path:
         """The pod's directory."""
         return self._pods / uid
+
+    async def mount_shares(self, pod: Pod) -> None:
+        """Mount the volumes of a pod that lie on servers. Call it before `prepare`. Raises VolumeError."""
+        volumes = self.directory(pod.uid) / "volumes"
+        for volume in pod.volumes:
+            if isinstance(volume.source, Nfs):
+                try:
+                    await self._shares.mount(volume.source, volumes / volume.name)
+                except VolumeError as error:
+                    raise VolumeError(f'volume "{volume.name}": {error}') from error
 
     def prepare(self, pod: Pod, desired: Desired, tokens: Tokens | None = None) -> Mounted:
         """Make or update all volumes of a pod."""
@@ -66,7 +78,7 @@ class Volumes:
         volumes = directory / "volumes"
         if volumes.is_dir():
             for volume in volumes.iterdir():
-                self._memory.unmount(volume)
+                self._memory.unmount(volume)  # also those of servers
         try:
             remove_tree(directory)
         except FileNotFoundError:
@@ -91,8 +103,12 @@ class Volumes:
                 return self._host_path.prepare(source, context)
             case FilesVolume():
                 return self._files.prepare(source, context)
+            case Nfs():
+                return context.directory  # mount_shares has mounted it
+            case WaitingVolume():
+                raise VolumeError(f'volume "{context.name}": {source.problem}')
             case _:
                 raise VolumeError(
                     f'volume "{context.name}": {source.kind} is not supported by this version; '
-                    "use emptyDir, hostPath, configMap, secret, downwardAPI or projected"
+                    "use emptyDir, hostPath, configMap, secret, downwardAPI, projected, nfs or persistentVolumeClaim"
                 )

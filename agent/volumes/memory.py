@@ -1,4 +1,4 @@
-"""File systems in memory, mounted and unmounted by the system's commands.
+"""File systems in memory, mounted by the system's command.
 
 Each secret and each `medium: Memory` volume has a tmpfs of its own, as with the kubelet: shared by the pod's
 containers, never on a disk, and kept when the agent restarts.
@@ -10,23 +10,28 @@ import subprocess
 from pathlib import Path
 
 from agent.volumes.errors import VolumeError
+from hull import mounts
 
 
 class TmpfsFiles:
-    """tmpfs, by mount(8) and umount(8)."""
+    """tmpfs, by mount(8) and umount2(2)."""
 
     def mount(self, directory: Path, *, size_bytes: int, group: int | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        if directory.is_mount():
+        if mounts.is_mount(directory):
             return
         options = "mode=0777" if group is None else f"mode=2777,gid={group}"
         options += f",size={size_bytes}" if size_bytes else ""
         _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory))
 
     def unmount(self, directory: Path) -> None:
-        if directory.is_mount():
-            # Lazily: a container that is ending may still have files open.
-            _run("umount", "--lazy", str(directory))
+        # By the kernel's list, and lazily: a look at a directory of a server could hang, and a container that is ending
+        # may still have files open.
+        while mounts.is_mount(directory):
+            try:
+                mounts.detach(directory)
+            except OSError as error:
+                raise VolumeError(f"{directory} cannot be unmounted: {error}") from error
 
 
 def _run(*command: str) -> None:

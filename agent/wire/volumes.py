@@ -13,7 +13,7 @@ _UNKNOWN = "its source"
 
 def volume_from_proto(volume: desired_pb2.Volume) -> model.Volume:
     """A volume with its source."""
-    return model.Volume(volume.name, _source(volume))
+    return model.Volume(volume.name, _source(volume), volume.read_only)
 
 
 def resource_from_proto(field: desired_pb2.ResourceField) -> model.ResourceField:
@@ -35,6 +35,11 @@ def _source(volume: desired_pb2.Volume) -> model.VolumeSource:
             return model.EmptyDir(volume.empty_dir.medium, volume.empty_dir.size_limit_bytes)
         case "projected":
             return _projected(volume.projected)
+        case "nfs":
+            nfs = volume.nfs
+            return model.Nfs(nfs.server, nfs.path, nfs.read_only, tuple(nfs.mount_options))
+        case "waiting":
+            return model.WaitingVolume(volume.waiting)
         case _:
             return model.UnsupportedVolume(volume.unsupported or _UNKNOWN)
 

@@ -14,6 +14,7 @@ from master.controllers.deployment.controller import DeploymentController
 from master.controllers.disruption import DisruptionController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
+from master.controllers.ephemeralvolumes import EphemeralVolumes
 from master.controllers.eventexpiry import EventExpiry
 from master.controllers.garbage import GarbageCollector
 from master.controllers.heartbeats import Heartbeats
@@ -72,4 +73,5 @@ def controllers(
         RootCaPublisher(resources, clock, ca_pem),
         VolumeProtection(resources, clock),
         ClaimClasses(resources, clock),
+        EphemeralVolumes(resources, clock, recorder),
     ]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from functools import partial
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from master.dispatch.claims import Claims
 from master.dispatch.probes import lifecycle_message, probe_message
 from master.dispatch.resourcefields import resource_message, text_of
 from master.dispatch.security import security_message, unsupported
@@ -34,11 +36,12 @@ ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 HEADLESS = "None"
 
 
-def pod_message(pod: Pod) -> wire.Pod:
-    """The parts of a pod that its node needs."""
+def pod_message(pod: Pod, claims: Claims | None = None) -> wire.Pod:
+    """The parts of a pod that its node needs. Without `claims`, volumes that use claims are unsupported."""
     meta, spec = pod.metadata, pod.spec
     security = spec.security_context or PodSecurityContext()
     containers = (*spec.init_containers, *spec.containers)
+    claimed = partial(claims.of, pod) if claims is not None else None
     grace_s = meta.deletion_grace_period_seconds
     if grace_s is None:
         grace_s = spec.termination_grace_period_seconds
@@ -53,7 +56,7 @@ def pod_message(pod: Pod) -> wire.Pod:
         restart_policy=spec.restart_policy or "Always",
         init_containers=[container_message(each, spec.security_context, containers) for each in spec.init_containers],
         containers=[container_message(each, spec.security_context, containers) for each in spec.containers],
-        volumes=[volume_message(volume, containers) for volume in spec.volumes],
+        volumes=[volume_message(volume, containers, claimed) for volume in spec.volumes],
         host_network=spec.host_network,
         hostname=spec.hostname,
         enable_service_links=spec.enable_service_links is not False,

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from master.cache import Unreadable
 from master.dispatch import convert, cuts
 from master.dispatch.changes import Change, Dirty
+from master.dispatch.claims import Claims
 from master.dispatch.encoded import Encoded
 from master.dispatch.endpoints import Mirrored, slice_message
 from master.dispatch.items import NODE_KEY, Key, Message, Section, encode, encode_removed
@@ -28,7 +29,17 @@ from master.dispatch.poditems import adapt, ending, older_item
 from master.dispatch.references import references
 from master.dispatch.shared import MAX_SHARED_BYTES, Shared
 from master.dispatch.withheld import SINCE
-from master.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NODE, POD, SECRET, SERVICE
+from master.kinds import (
+    CONFIGMAP,
+    ENDPOINTS,
+    ENDPOINTSLICE,
+    NODE,
+    PERSISTENTVOLUME,
+    PERSISTENTVOLUMECLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+)
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
@@ -38,9 +49,13 @@ from master.kinds.core.service.model import Service
 from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import Object
 from master.registry.resource import Resource
+from master.schema.data import Untyped
 from proto import contract
 
-KINDS: tuple[Resource[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, ENDPOINTSLICE, CONFIGMAP, SECRET)  # type: ignore[assignment]
+KINDS: tuple[Resource[Any], ...] = (
+    *(NODE, POD, SERVICE, ENDPOINTS, ENDPOINTSLICE, CONFIGMAP, SECRET),
+    *(PERSISTENTVOLUMECLAIM, PERSISTENTVOLUME),
+)
 
 MAX_DELTAS: Final = 64
 """Deltas of one revision that are kept for other sessions."""
@@ -77,6 +92,7 @@ class View:
             lambda obj: self._encode(obj, lambda: convert.endpoints_message(obj))
         )
         self._mirrored = Mirrored()
+        self._claims = Claims()
         self._deltas: dict[tuple[int, frozenset[Key]], list[bytes]] = {}
         self.revision = 0
 
@@ -174,6 +190,8 @@ class View:
                 self._set_payload(Key(Section.CONFIG_MAP, meta.namespace, meta.name), obj, dirty)
             case Secret():
                 self._set_payload(Key(Section.SECRET, meta.namespace, meta.name), obj, dirty)
+            case Untyped():
+                self._set_storage(obj, dirty)
             case _:
                 pass
 
@@ -181,6 +199,7 @@ class View:
         meta = obj.metadata
         match obj:
             case Pod():
+                self._claims.leave(obj)
                 self._displace(meta.uid, dirty)
                 if own := self._nodes.get(obj.spec.node_name):
                     own.waiting.pop(meta.uid, None)
@@ -201,8 +220,15 @@ class View:
                 self._set_payload(Key(Section.CONFIG_MAP, meta.namespace, meta.name), None, dirty)
             case Secret():
                 self._set_payload(Key(Section.SECRET, meta.namespace, meta.name), None, dirty)
+            case Untyped():
+                self._set_storage(obj, dirty, removed=True)
             case _:
                 pass
+
+    def _set_storage(self, obj: Untyped, dirty: Dirty, *, removed: bool = False) -> None:
+        """A claim or a volume changes the pods that use it."""
+        for pod in self._claims.put(obj, removed=removed):
+            self._place(pod, dirty)
 
     def _share(self, key: Key, obj: Object, make: Callable[[], Message | None], dirty: Dirty) -> None:
         item = self._encode(obj, make)
@@ -320,7 +346,8 @@ class View:
         if not node:
             return
         sent = self._nodes[node].pods[uid] if before else None
-        item = self._encode(pod, lambda: convert.pod_message(pod))
+        self._claims.use(pod)
+        item = self._encode(pod, lambda: convert.pod_message(pod, self._claims))
         if item is None and pod.metadata.deletion_timestamp:
             item = self._encode(pod, lambda: ending(pod, sent))
         if item is None:

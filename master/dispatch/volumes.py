@@ -5,10 +5,12 @@ Of a source that no node supports only the name is sent: the pod waits, and its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+from master.component.boundclaims import Claimed
 from master.dispatch.resourcefields import resource_message
+from master.kinds.core.persistentvolume import COMMON_FIELDS
 from master.kinds.core.pod.container import Container
 from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.projected import (
@@ -27,10 +29,20 @@ _TOKEN_S: Final = 3600
 _UNSUPPORTED: Final = {"cluster_trust_bundle": "clusterTrustBundle", "pod_certificate": "podCertificate"}
 
 
-def volume_message(volume: Volume, containers: Iterable[Container] = ()) -> wire.Volume:
-    """A volume with its source. `containers`: those of the pod, init containers too."""
+def volume_message(
+    volume: Volume, containers: Iterable[Container] = (), claimed: Callable[[Volume], Claimed] | None = None
+) -> wire.Volume:
+    """A volume with its source. `containers`: those of the pod, init containers too.
+
+    `claimed`: what is behind a volume that uses a claim. Without it, such volumes are not supported.
+    """
     message = wire.Volume(name=volume.name)
-    if volume.host_path is not None:
+    if claimed is not None and (volume.persistent_volume_claim is not None or volume.ephemeral is not None):
+        _set_claimed(message, volume, claimed(volume))
+    elif volume.nfs is not None:
+        nfs = volume.nfs
+        message.nfs.CopyFrom(wire.Volume.Nfs(server=nfs.server, path=nfs.path, read_only=nfs.read_only))
+    elif volume.host_path is not None:
         message.host_path.CopyFrom(wire.Volume.HostPath(path=volume.host_path.path, type=volume.host_path.type or ""))
     elif volume.config_map is not None:
         maps = volume.config_map
@@ -50,6 +62,27 @@ def volume_message(volume: Volume, containers: Iterable[Container] = ()) -> wire
     else:
         message.empty_dir.CopyFrom(_empty_dir(volume.empty_dir or EmptyDirVolumeSource()))
     return message
+
+
+def _set_claimed(message: wire.Volume, volume: Volume, claimed: Claimed) -> None:
+    if claimed.volume is None:
+        message.waiting = claimed.problem
+        return
+    spec = claimed.volume.spec
+    message.read_only = volume.persistent_volume_claim is not None and volume.persistent_volume_claim.read_only
+    if spec.get("volumeMode") == "Block":
+        message.unsupported = "persistentVolumeClaim with volumeMode Block"
+    elif path := spec.get("hostPath"):
+        message.host_path.CopyFrom(wire.Volume.HostPath(path=path.get("path", ""), type=path.get("type", "")))
+    elif local := spec.get("local"):
+        message.host_path.CopyFrom(wire.Volume.HostPath(path=local.get("path", ""), type="Directory"))
+    elif nfs := spec.get("nfs"):
+        server, path, read_only = nfs.get("server", ""), nfs.get("path", ""), nfs.get("readOnly", False)
+        options = spec.get("mountOptions", ())
+        message.nfs.CopyFrom(wire.Volume.Nfs(server=server, path=path, read_only=read_only, mount_options=options))
+    else:
+        kinds = sorted(spec.keys() - COMMON_FIELDS)
+        message.unsupported = f"persistentVolumeClaim of {kinds[0] if kinds else 'no source'}"
 
 
 def _empty_dir(source: EmptyDirVolumeSource) -> wire.Volume.EmptyDir:

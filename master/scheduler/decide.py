@@ -36,10 +36,12 @@ def enough(nodes: int) -> int:
     return max(SEARCH_ALL_BELOW, nodes * percent // 100)
 
 
-def refusal(total: int, reasons: Counter[str]) -> str:
+def refusal(total: int, reasons: Counter[str], problem: str = "") -> str:
     """`0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were not ready.`"""
     if not total:
         return "no nodes available to schedule pods"
+    if problem:
+        return f"0/{total} nodes are available: {problem}."
     listed = sorted(f"{count} {reason}" for reason, count in reasons.items())
     return f"0/{total} nodes are available: {', '.join(listed)}."
 

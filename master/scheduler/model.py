@@ -130,6 +130,8 @@ class PodInfo(msgspec.Struct, frozen=True, eq=False, gc=False):
     host_ports: frozenset[HostPort] = frozenset()
     node_selector: Mapping[str, str] = msgspec.field(default_factory=dict)
     node_affinity: NodeSelector | None = None
+    volume_nodes: tuple[NodeSelector, ...] = ()
+    """For each of its volumes that are not on every node: the nodes on which it is. Set while it is being placed."""
     terminating: bool = False
 
     @classmethod

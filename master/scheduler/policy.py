@@ -15,6 +15,7 @@ from master.scheduler.predicates import (
     node_is_schedulable,
     pod_fits_host_ports,
     pod_fits_resources,
+    volumes_are_there,
 )
 from master.scheduler.priorities import (
     Priority,
@@ -66,6 +67,7 @@ DEFAULT_POLICY = Policy(
         node_is_schedulable,
         host_name,
         match_node_selector,
+        volumes_are_there,
         pod_fits_resources,
         pod_fits_host_ports,
     ),

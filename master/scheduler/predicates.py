@@ -69,6 +69,12 @@ def match_node_selector(pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Reas
     return FITS if fits else ("node(s) didn't match node selector",)
 
 
+def volumes_are_there(pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Reasons:
+    """CheckVolumeBinding: the node satisfies the node affinity of all volumes of the pod."""
+    there = all(any(_term_holds(term, facts) for term in nodes.node_selector_terms) for nodes in pod.volume_nodes)
+    return FITS if there else ("node(s) didn't match PersistentVolume's node affinity",)
+
+
 def _term_holds(term: NodeSelectorTerm, facts: NodeFacts) -> bool:
     """Whether all requirements hold; an empty term matches nothing (Kubernetes API reference, NodeSelectorTerm)."""
     if not term.match_expressions and not term.match_fields:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from master import kinds
 from master.api.errors import ApiError, Conflict, NotFound
@@ -27,10 +30,11 @@ from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.writes import bind
 from master.registry.resource import Resource
 from master.scheduler.conditions import unschedulable
-from master.scheduler.decide import Chosen, Decider
+from master.scheduler.decide import Chosen, Decider, refusal
 from master.scheduler.model import NodeFacts, PodInfo
 from master.scheduler.queue import SchedulingQueue, Waiting
 from master.scheduler.snapshot import Snapshot
+from master.scheduler.storage import WATCHED, CachedStorage
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ class Scheduler:
         self._decider = decider or Decider()
         self._snapshot = Snapshot()
         self._queue = SchedulingQueue(clock)
+        self._storage = CachedStorage(resources.cache)
         # Set when the snapshot has all objects.
         self._complete = asyncio.Event()
         self._slots = asyncio.Semaphore(BINDINGS_AT_ONCE)
@@ -72,7 +77,7 @@ class Scheduler:
     # -- what changed -------------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        watched = (kinds.NODE, kinds.POD, kinds.SERVICE, kinds.REPLICATIONCONTROLLER, kinds.REPLICASET)
+        watched = (kinds.NODE, kinds.POD, kinds.SERVICE, kinds.REPLICATIONCONTROLLER, kinds.REPLICASET, *WATCHED)
         await follow(self._resources.cache, watched, begin=self._begin, change=self._change)
 
     async def _begin(self, objects: Objects) -> None:
@@ -92,6 +97,9 @@ class Scheduler:
         kind, obj = change.kind, change.obj
         if kind is kinds.POD:
             self._pod_changed(change, obj)
+        elif kind in WATCHED:
+            # Rare, and people wait for it, as for nodes.
+            self._queue.node_changed()
         elif change.type == "DELETED":
             self._drop(kind, obj)
         else:
@@ -105,6 +113,8 @@ class Scheduler:
 
     def _set(self, kind: Resource[Any], obj: Any) -> NodeFacts | None:
         """Puts an object into the snapshot. Returns a node's facts, for comparison with the earlier ones."""
+        if kind in WATCHED:
+            return None
         if kind is kinds.NODE:
             facts = NodeFacts.of(obj)
             self._snapshot.set_node(facts)
@@ -180,7 +190,13 @@ class Scheduler:
         current = self._resources.cache.get(kinds.POD, pod.namespace, pod.name)
         if current is None or current.metadata.uid != pod.uid or not self._is_waiting(current):
             return None
+        problem, volume_nodes = self._storage.of(current)
+        if problem:
+            self._queue.park(current)
+            return self._report_unschedulable(current, refusal(len(self._snapshot.nodes()), Counter(), problem))
         info = PodInfo.of(current)
+        if volume_nodes:
+            info = replace(info, volume_nodes=volume_nodes)
         decision = self._decider.decide(info, self._snapshot)
         if isinstance(decision, Chosen):
             self._binding[info.uid] = (info, decision.node)

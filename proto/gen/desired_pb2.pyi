@@ -437,7 +437,7 @@ class KeyToPath(_message.Message):
     def __init__(self, key: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ...) -> None: ...
 
 class Volume(_message.Message):
-    __slots__ = ("name", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected")
+    __slots__ = ("name", "read_only", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting")
     class EmptyDir(_message.Message):
         __slots__ = ("medium", "size_limit_bytes")
         MEDIUM_FIELD_NUMBER: _ClassVar[int]
@@ -506,21 +506,38 @@ class Volume(_message.Message):
         sources: _containers.RepeatedCompositeFieldContainer[Volume.Projected.Source]
         default_mode: int
         def __init__(self, sources: _Optional[_Iterable[_Union[Volume.Projected.Source, _Mapping]]] = ..., default_mode: _Optional[int] = ...) -> None: ...
+    class Nfs(_message.Message):
+        __slots__ = ("server", "path", "read_only", "mount_options")
+        SERVER_FIELD_NUMBER: _ClassVar[int]
+        PATH_FIELD_NUMBER: _ClassVar[int]
+        READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+        MOUNT_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+        server: str
+        path: str
+        read_only: bool
+        mount_options: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, server: _Optional[str] = ..., path: _Optional[str] = ..., read_only: _Optional[bool] = ..., mount_options: _Optional[_Iterable[str]] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
+    READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     EMPTY_DIR_FIELD_NUMBER: _ClassVar[int]
     HOST_PATH_FIELD_NUMBER: _ClassVar[int]
     CONFIG_MAP_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]
     UNSUPPORTED_FIELD_NUMBER: _ClassVar[int]
     PROJECTED_FIELD_NUMBER: _ClassVar[int]
+    NFS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     name: str
+    read_only: bool
     empty_dir: Volume.EmptyDir
     host_path: Volume.HostPath
     config_map: Volume.Keys
     secret: Volume.Keys
     unsupported: str
     projected: Volume.Projected
-    def __init__(self, name: _Optional[str] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ...) -> None: ...
+    nfs: Volume.Nfs
+    waiting: str
+    def __init__(self, name: _Optional[str] = ..., read_only: _Optional[bool] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ..., nfs: _Optional[_Union[Volume.Nfs, _Mapping]] = ..., waiting: _Optional[str] = ...) -> None: ...
 
 class HostAlias(_message.Message):
     __slots__ = ("ip", "hostnames")

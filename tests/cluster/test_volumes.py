@@ -95,3 +95,35 @@ def test_a_changed_label_is_in_the_files_of_a_running_pod(cluster: Cluster, kube
     kubectl("label", "pod", "shown", "tier=front")
     eventually(lambda: shell_in(cluster, *shown, "cat /about/labels") == 'app="shown"\ntier="front"')
     assert container_id(kubectl, "app=shown") == shown
+
+
+def test_a_claim_that_is_bound_by_hand_brings_the_volume_to_the_pod(cluster: Cluster, kubectl: Kubectl) -> None:
+    size = {"storage": "1Gi"}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    name = f"disk-{kubectl.namespace}"
+    used = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    mounted = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    kubectl.create(pod("keeper", labels={"app": "keeper"}, container=mounted, volumes=[used]))
+    waiting = 'persistentvolumeclaim "data" not found'
+    eventually(lambda: waiting in kubectl("get", "pod", "keeper", "-o", "jsonpath={.status.conditions[*].message}"))
+    claim = {**common, "volumeName": name, "resources": {"requests": size}}
+    reference = {"namespace": kubectl.namespace, "name": "data"}
+    volume = {**common, "capacity": size, "hostPath": {"path": f"/data/{name}"}, "claimRef": reference}
+    metadata = {"name": name}
+    kubectl.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": volume})
+    kubectl.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": claim})
+    keeper = eventually(lambda: container_id(kubectl, "app=keeper"))
+    assert keeper is not None
+    assert shell_in(cluster, *keeper, "echo -n kept > /data/file; cat /data/file") == "kept"
+    kubectl("delete", "pod", "keeper", "--timeout=60s")
+    kubectl("delete", "pvc", "data", "--timeout=60s")
+    kubectl("delete", "pv", name, "--timeout=60s")
+
+
+def test_a_share_that_cannot_be_mounted_is_named_by_an_event(cluster: Cluster, kubectl: Kubectl) -> None:
+    share = {"name": "data", "nfs": {"server": "127.0.0.1", "path": "/none"}}
+    mounted = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    kubectl.create(pod("waiter", labels={"app": "waiter"}, container=mounted, volumes=[share]))
+    message = "127.0.0.1:/none"
+    eventually(lambda: message in kubectl("get", "events", "--field-selector", "reason=FailedMount"))
+    kubectl("delete", "pod", "waiter", "--timeout=60s")

@@ -17,7 +17,7 @@ from master.schema.data import Untyped
 from master.schema.names import dns_label, dns_subdomain
 
 # The fields that are not a kind of storage.
-_COMMON: Final = frozenset(
+COMMON_FIELDS: Final = frozenset(
     (
         *("accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy"),
         *("storageClassName", "volumeAttributesClassName", "volumeMode"),
@@ -61,7 +61,7 @@ class PersistentVolumeStrategy(UntypedStrategy):
 
 def _source(spec: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """The kind of storage, which cannot be changed. The Secret for enlarging may be added later to a CSI volume."""
-    source = {name: value for name, value in spec.items() if name not in _COMMON}
+    source = {name: value for name, value in spec.items() if name not in COMMON_FIELDS}
     csi, before = source.get("csi"), old.get("csi")
     if csi and before is not None and "controllerExpandSecretRef" not in before:
         source["csi"] = {name: value for name, value in csi.items() if name != "controllerExpandSecretRef"}
@@ -77,7 +77,7 @@ def check_volume(spec: dict[str, Any], at: str, findings: Findings, *, inline: b
         _check_capacity(spec.get("capacity", {}), f"{at}.capacity", findings)
         _check_classes(spec, at, findings)
     # The first kind of storage, in the order of the fields, counts; all others are findings.
-    sources = [name for name in spec if name not in _COMMON]
+    sources = [name for name in spec if name not in COMMON_FIELDS]
     if not sources:
         findings.required(at, "must specify a volume type")
     for name in sources[1:]:

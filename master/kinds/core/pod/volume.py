@@ -1,7 +1,7 @@
 """The volumes of a pod, and their mounts in containers.
 
-Nodes support emptyDir, hostPath, configMap, secret, downwardAPI and projected. A pod with another source (storage.py)
-waits.
+Nodes support emptyDir, hostPath, configMap, secret, downwardAPI, projected, nfs, and claims of volumes of the kinds
+hostPath, local and nfs. A pod with another source (storage.py) waits.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ class Volume(Model, frozen=True, kw_only=True):
     secret: SecretVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
     downward_api: DownwardAPIVolumeSource | None = None
-    persistent_volume_claim: Annotated[PersistentVolumeClaimVolumeSource, _WAITS] | None = None
-    nfs: Annotated[NFSVolumeSource, _WAITS] | None = None
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
+    nfs: NFSVolumeSource | None = None
     projected: ProjectedVolumeSource | None = None
     csi: Annotated[CSIVolumeSource, _WAITS] | None = None
-    ephemeral: Annotated[EphemeralVolumeSource, _WAITS] | None = None
+    ephemeral: EphemeralVolumeSource | None = None
     git_repo: Annotated[GitRepoVolumeSource, _WAITS] | None = None
     iscsi: Annotated[ISCSIVolumeSource, _WAITS] | None = None
     fc: Annotated[FCVolumeSource, _WAITS] | None = None

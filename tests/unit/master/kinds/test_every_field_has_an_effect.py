@@ -102,6 +102,10 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "ConfigMapProjection": _VOLUMES,
     "DownwardAPIProjection": _VOLUMES,
     "ServiceAccountTokenProjection": _VOLUMES,
+    "NFSVolumeSource": _VOLUMES,
+    "PersistentVolumeClaimVolumeSource": (*_VOLUMES, "component/boundclaims.py"),
+    "EphemeralVolumeSource": ("controllers/ephemeralvolumes.py",),
+    "PersistentVolumeClaimTemplate": ("controllers/ephemeralvolumes.py",),
     "ServiceSpec": (
         "controllers/backends.py",
         "dispatch/convert.py",
@@ -156,6 +160,11 @@ INFORMATION: Final = frozenset(
         "EndpointConditions.serving",
         "EndpointConditions.terminating",
         "EndpointSlicePort.appProtocol",
+        # These are copied as a whole into the claim that is made for an ephemeral volume.
+        "PersistentVolumeClaimSpec",
+        "VolumeResourceRequirements",
+        "TypedLocalObjectReference",
+        "TypedObjectReference",
     }
 )
 # The fields of every kind.

@@ -13,7 +13,11 @@ from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.request import Permit
 from master.kinds.core.pod.container import ResourceRequirements
 from master.kinds.core.pod.model import PodSchedulingGate
-from master.scheduler.scheduler import Scheduler
+from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
+from master.kinds.core.pod.volume import Volume
+from master.objects.meta import ObjectMeta
+from master.scheduler.scheduler import CALLER, Scheduler
+from master.schema.data import Untyped
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, rs, service
 
@@ -243,3 +247,54 @@ async def test_a_resource_that_no_node_has_fits_nowhere_until_a_node_reports_it(
         )
         await settle()
         assert cluster.get(kinds.POD, "gpu").spec.node_name == "n1"
+
+
+def claim(volume: str) -> Untyped:
+    content = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    content["spec"] |= {"volumeName": volume} if volume else {}
+    return Untyped(metadata=ObjectMeta(name="data", namespace="default"), content=content)
+
+
+def volume_on(node: str) -> Untyped:
+    at_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"},
+        "local": {"path": "/mnt/ssd"},
+        "claimRef": {"namespace": "default", "name": "data"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [at_node]}]}},
+    }
+    return Untyped(metadata=ObjectMeta(name="disk"), content={"spec": spec})
+
+
+async def test_a_pod_waits_for_its_claim_and_goes_where_the_volume_is() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    for name in ("n1", "n2", "n3"):
+        await cluster.node(name, labels={"kubernetes.io/hostname": name})
+    used = Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data"))
+    async with cluster.running(scheduler):
+        made = pod("web")
+        await cluster.create(kinds.POD, replace(made, spec=replace(made.spec, volumes=(used,))))
+        await settle()
+        message = '0/3 nodes are available: persistentvolumeclaim "data" not found.'
+        assert scheduled(cluster.get(kinds.POD, "web")) == ("False", "Unschedulable", message)
+        await cluster.create(kinds.PERSISTENTVOLUMECLAIM, claim("disk"))
+        await settle()
+        assert scheduled(cluster.get(kinds.POD, "web"))[2].endswith('persistentvolume "disk" not found.')
+        await cluster.resources.create(CALLER, kinds.PERSISTENTVOLUME, volume_on("n2"))
+        await settle()
+        assert cluster.get(kinds.POD, "web").spec.node_name == "n2"
+
+
+async def test_a_volume_on_no_node_of_the_cluster_is_the_reason() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1", labels={"kubernetes.io/hostname": "n1"})
+    await cluster.create(kinds.PERSISTENTVOLUMECLAIM, claim("disk"))
+    await cluster.resources.create(CALLER, kinds.PERSISTENTVOLUME, volume_on("n2"))
+    used = Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data"))
+    async with cluster.running(scheduler):
+        made = pod("web")
+        await cluster.create(kinds.POD, replace(made, spec=replace(made.spec, volumes=(used,))))
+        await settle()
+        message = "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity."
+        assert scheduled(cluster.get(kinds.POD, "web"))[2] == message
