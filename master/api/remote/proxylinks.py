@@ -1,7 +1,7 @@
 """Links in pages of HTML that go through a proxy: those to the page's own host lead back to the proxy. No I/O.
 
 The attributes are those of kube-apiserver (k8s.io/apimachinery, pkg/util/proxy). Unlike there, a page passes in pieces,
-and only the changed links are written anew: everything else stays as the pod has sent it.
+and only the links change: everything else stays as the pod has sent it.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def test_a_page_is_the_same_in_any_pieces(sent: str, expected: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["<", ">", "a", " ", "href", "=", '"', "'", "/", "!--", "-->", "script", "\xff"])))
-def test_what_is_no_link_passes_unchanged(words: list[str]) -> None:
+def test_other_text_passes_unchanged(words: list[str]) -> None:
     data = "".join(words).encode("latin-1")
     assert through(Links(lambda link: link), *(word.encode("latin-1") for word in words)) == data
 
