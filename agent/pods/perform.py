@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
@@ -42,7 +41,7 @@ from agent.pods.env import PodFacts, environment, sub_path_of
 from agent.pods.errors import ContainerConfigError
 from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles, seccomp_profile
-from agent.pods.health import Fault
+from agent.pods.hooks import Hooks
 from agent.pods.images import Images
 from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
@@ -52,7 +51,7 @@ from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, sandbox_spec
 from agent.pods.tokens import PodTokens
 from agent.pods.view import PodView
-from agent.probes.interface import Prober, Target
+from agent.probes.interface import Prober
 from agent.runtime import pause
 from agent.runtime.containers import Containers, ContainerSpec, Mount, Privileges
 from agent.runtime.errors import BadRequest, CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
@@ -63,15 +62,9 @@ from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
 from agent.volumes.subpaths import SubPath
 
-_LOG = logging.getLogger(__name__)
-
 _MESSAGE_LINES: Final = 80
 _MESSAGE_BYTES: Final = 2048
 """How much of a log becomes a termination message: the kubelet's limits."""
-
-_LONGEST_HOOK_S: Final = 24 * 3600.0
-"""A postStart hook has no time limit of its own in Kubernetes; the grace period bounds a preStop hook (step.py)."""
-
 
 S = TypeVar("S", ContainerSpec, SandboxSpec)
 _S_contra = TypeVar("_S_contra", contravariant=True)
@@ -110,11 +103,11 @@ class Performer:
         self._volumes = context.volumes
         self._config = context.config
         self._clock = context.clock
-        self._prober = context.prober
         self._view = view
         self.keeper = HealthKeeper(view, files)
         self._files = files
         self._events = events
+        self._hooks = Hooks(context.prober, view, self.keeper, files, events)
         self._images = Images(context.runtime, context.clock, events)
         self._mounted: Mounted = {}
         self.tokens = PodTokens(context.tokens, context.clock)
@@ -148,9 +141,9 @@ class Performer:
     async def _perform_more(self, action: Action) -> None:
         match action:
             case PostStart():
-                await self._post_start(action)
+                await self._hooks.post_start(self.pod, action)
             case PreStop():
-                await self._pre_stop(action)
+                await self._hooks.pre_stop(self.pod, action)
             case RefreshContainer():
                 await self._refresh(action)
             case ReadMessage():
@@ -312,34 +305,6 @@ class Performer:
         if created is not None:
             self._view.put(replace(created, phase=ContainerPhase.RUNNING, started_at=self._clock.wall()))
         self._events.normal("Started", f"Started container {name}", container=name)
-
-    async def _post_start(self, action: PostStart) -> None:
-        container = action.container
-        assert container.checks.post_start is not None
-        target = Target(action.id, self._view.address)
-        problem = await self._prober.hook(container.checks.post_start, target, timeout_s=_LONGEST_HOOK_S)
-        if not problem:
-            self.keeper.hooked(container.name, action.id)
-            return
-        self._hook_failed("PostStart", container, problem)
-        self.keeper.faulty(container.name, action.id, Fault.POST_START)
-
-    async def _pre_stop(self, action: PreStop) -> None:
-        container = action.container
-        assert container.checks.pre_stop is not None
-        if action.replaces:
-            self._files.mark_replaced(container.name, action.id)
-        self._events.normal("Killing", action.message, container=container.name)
-        target = Target(action.id, self._view.address)
-        problem = await self._prober.hook(container.checks.pre_stop, target, timeout_s=_LONGEST_HOOK_S)
-        if problem:
-            self._hook_failed("PreStop", container, problem)
-        self.keeper.pre_stopped(container.name, action.id)
-
-    def _hook_failed(self, hook: str, container: Container, problem: str) -> None:
-        """As in the kubelet, only the node's log has the details: what a hook prints may be secret."""
-        _LOG.warning("pod %s: %s hook of container %s failed: %s", self.pod.ref, hook, container.name, problem)
-        self._events.warning(f"Failed{hook}Hook", f"{hook}Hook failed", container=container.name)
 
     async def _signal(self, action: SignalContainer) -> None:
         if action.replaces:
