@@ -60,6 +60,13 @@ KINDS: tuple[Resource[Any], ...] = (
 MAX_DELTAS: Final = 64
 """Deltas of one revision that are kept for other sessions."""
 
+_SECTIONS: Final[dict[type[Object], Section]] = {
+    Service: Section.SERVICE,
+    Endpoints: Section.ENDPOINTS,
+    EndpointSlice: Section.ENDPOINT_SLICE,
+    ConfigMap: Section.CONFIG_MAP,
+    Secret: Section.SECRET,
+}
 _OF_ALL_NODES: Final = frozenset({Section.PEER, Section.SERVICE, Section.ENDPOINTS, Section.ENDPOINT_SLICE})
 
 log = logging.getLogger(__name__)
@@ -176,20 +183,16 @@ class View:
             case Pod():
                 self._place(obj, dirty)
             case Service():
-                key = Key(Section.SERVICE, meta.namespace, meta.name)
-                self._share(key, obj, lambda: convert.service_message(obj), dirty)
+                self._share(_key(obj), obj, lambda: convert.service_message(obj), dirty)
                 self._set_selector(meta.namespace, meta.name, obj, dirty)
             case Endpoints():
-                self._set_endpoints(Key(Section.ENDPOINTS, meta.namespace, meta.name), obj, dirty)
+                self._set_endpoints(_key(obj), obj, dirty)
             case EndpointSlice():
-                key = Key(Section.ENDPOINT_SLICE, meta.namespace, meta.name)
-                self._share(key, obj, lambda: slice_message(obj), dirty)
+                self._share(_key(obj), obj, lambda: slice_message(obj), dirty)
             case Node():
                 self._set_node(obj, dirty)
-            case ConfigMap():
-                self._set_payload(Key(Section.CONFIG_MAP, meta.namespace, meta.name), obj, dirty)
-            case Secret():
-                self._set_payload(Key(Section.SECRET, meta.namespace, meta.name), obj, dirty)
+            case ConfigMap() | Secret():
+                self._set_payload(_key(obj), obj, dirty)
             case Untyped():
                 self._set_storage(obj, dirty)
             case _:
@@ -205,21 +208,19 @@ class View:
                     own.waiting.pop(meta.uid, None)
                     self._forget_if_empty(obj.spec.node_name)
             case Service():
-                self._put(Key(Section.SERVICE, meta.namespace, meta.name), None, dirty)
+                self._put(_key(obj), None, dirty)
                 self._set_selector(meta.namespace, meta.name, None, dirty)
             case Endpoints():
-                self._set_endpoints(Key(Section.ENDPOINTS, meta.namespace, meta.name), None, dirty)
+                self._set_endpoints(_key(obj), None, dirty)
             case EndpointSlice():
-                self._put(Key(Section.ENDPOINT_SLICE, meta.namespace, meta.name), None, dirty)
+                self._put(_key(obj), None, dirty)
             case Node():
                 self._put(Key(Section.PEER, "", meta.name), None, dirty)
                 if own := self._nodes.get(meta.name):
                     own.config = None
                     self._forget_if_empty(meta.name)
-            case ConfigMap():
-                self._set_payload(Key(Section.CONFIG_MAP, meta.namespace, meta.name), None, dirty)
-            case Secret():
-                self._set_payload(Key(Section.SECRET, meta.namespace, meta.name), None, dirty)
+            case ConfigMap() | Secret():
+                self._set_payload(_key(obj), None, dirty)
             case Untyped():
                 self._set_storage(obj, dirty, removed=True)
             case _:
@@ -401,3 +402,8 @@ class View:
 
 def _same(message: Message) -> Message:
     return message
+
+
+def _key(obj: Object) -> Key:
+    """The key of an object that nodes know by its namespace and name."""
+    return Key(_SECTIONS[type(obj)], obj.metadata.namespace, obj.metadata.name)
