@@ -126,8 +126,7 @@ def _limit(pod: PodUsage) -> int:
 
 
 def _volume(pod: PodUsage, volume: VolumeTarget) -> Json:
-    claim = {"name": volume.claim, "namespace": pod.target.namespace} if volume.claim else None
-    return {**_space(pod.volumes[volume.name]), **_known(name=volume.name, pvcRef=claim)}
+    return {**_space(pod.volumes[volume.name]), "name": volume.name}
 
 
 def _ephemeral(pod: PodUsage) -> Json | None:

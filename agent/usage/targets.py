@@ -34,8 +34,6 @@ class VolumeTarget:
 
     name: str
     path: Path
-    claim: str = ""
-    """The claim that it belongs to, in the pod's namespace; empty: none."""
     ephemeral: bool = False
     """It is on the node's disk, and counts as the pod's ephemeral storage."""
 

@@ -54,7 +54,7 @@ APP_USAGE = usage(
 VOLUMES = (
     VolumeTarget("data", Path("/data"), ephemeral=True),
     VolumeTarget("tmp", Path("/tmp")),
-    VolumeTarget("kept", Path("/kept"), claim="claim-1"),
+    VolumeTarget("kept", Path("/kept")),
     VolumeTarget("new", Path("/new"), ephemeral=True),
 )
 POD = PodUsage(
@@ -151,7 +151,6 @@ def test_the_summary_of_a_pod() -> None:
     assert pod["network"] == {"time": TIME, "name": "eth0", **LINK, "interfaces": [{"name": "eth0", **LINK}]}
     assert [volume["name"] for volume in pod["volume"]] == ["data", "tmp", "kept"]
     assert pod["volume"][0] == {**SPACE, "usedBytes": 50, "inodesUsed": 5, "name": "data"}
-    assert pod["volume"][2]["pvcRef"] == {"name": "claim-1", "namespace": "default"}
     assert pod["ephemeral-storage"] == {**SPACE, "usedBytes": 20 + 30 + 50, "inodesUsed": 1 + 4 + 5}
     assert pod["process_stats"] == {"process_count": 6}
     assert "network" not in host and "ephemeral-storage" not in host and "volume" not in host
