@@ -95,7 +95,7 @@ def test_a_refusal_names_the_secret_and_a_corrected_one_is_tried_at_once(kubectl
     credentials(kubectl, "regcred", "bad")
     kubectl.create(private("one", "regcred"))
     # The engine asks this address without TLS too, and reports only that.
-    assert "credentials" not in str(eventually(lambda: waiting(kubectl, "none")))
+    assert "with the credentials" not in str(eventually(lambda: waiting(kubectl, "none")))
     message = str(eventually(lambda: waiting(kubectl, "one")))
     namespace = kubectl.namespace
     assert f'with the credentials of secret "{namespace}/regcred"' in message and "unauthorized" in message
