@@ -1,6 +1,7 @@
 """The service account of a pod: `default` unless a new pod names one, which must exist. It stays in updates.
 
-A new pod gets a token of its account (podtokens.py), unless it or its account says that it does not want one.
+A new pod gets a token of its account (podtokens.py), unless it or its account says that it does not want one; and the
+pull secrets of its account, unless it has its own.
 
 Unlike in Kubernetes, a pod can be created in a new namespace before the account `default` is there: that takes some
 milliseconds, and until then every manifest with a namespace and a pod would be refused.
@@ -19,6 +20,7 @@ from master.api.pipeline.attempt import Attempt
 from master.kinds import POD, SERVICEACCOUNT
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.kinds.core.pod.strategy import SPECS
+from master.objects.meta import LocalObjectReference
 
 _DEFAULT: Final = "default"
 
@@ -43,7 +45,8 @@ class PodAccounts(Admission):
         wants_token = pod.spec.automount_service_account_token
         if wants_token is None and account is not None:
             wants_token = account.automount_service_account_token
-        attempt.new = replace(pod, spec=SPECS.changed(pod.spec, _completed, wants_token is not False))
+        secrets = account.image_pull_secrets if account is not None else ()
+        attempt.new = replace(pod, spec=SPECS.changed(pod.spec, _completed, wants_token is not False, secrets))
 
 
 def _as_before(pod: Pod, old: Pod) -> Pod:
@@ -53,7 +56,9 @@ def _as_before(pod: Pod, old: Pod) -> Pod:
     return replace(pod, spec=replace(pod.spec, service_account_name=name, service_account=other))
 
 
-def _completed(spec: PodSpec, wants_token: bool) -> PodSpec:
+def _completed(spec: PodSpec, wants_token: bool, secrets: tuple[LocalObjectReference, ...]) -> PodSpec:
     if not (spec.service_account_name or spec.service_account):
         spec = replace(spec, service_account_name=_DEFAULT, service_account=_DEFAULT)
+    if not spec.image_pull_secrets:
+        spec = replace(spec, image_pull_secrets=secrets)
     return with_token(spec) if wants_token else spec

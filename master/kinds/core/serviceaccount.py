@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from master.kinds.authentication.tokenrequest import TOKEN
 from master.objects.meta import LocalObjectReference, Object, ObjectReference
-from master.objects.scalars import inert
 from master.registry.resource import Resource
 from master.schema.schema import Typed
 
@@ -15,14 +12,12 @@ class ServiceAccount(Object, frozen=True, kw_only=True):
     """An identity for programs in pods, and for others that have a token of it (`kubectl create token`).
 
     Its user name is `system:serviceaccount:NAMESPACE:NAME`. Each namespace has the account `default`.
-    `automountServiceAccountToken`: whether pods get a token, unless they say so themselves. `imagePullSecrets`: the
-    secrets with which their images are pulled. `secrets`: those that its pods may use.
+    `automountServiceAccountToken`: whether pods get a token, unless they say so themselves. `imagePullSecrets`: those
+    of its pods that name none of their own. `secrets`: those that its pods may use.
     """
 
     secrets: tuple[ObjectReference, ...] = ()
-    image_pull_secrets: Annotated[
-        tuple[LocalObjectReference, ...], inert("nodes would authenticate to registries with these secrets")
-    ] = ()
+    image_pull_secrets: tuple[LocalObjectReference, ...] = ()
     automount_service_account_token: bool | None = None
 
 
