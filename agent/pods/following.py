@@ -15,7 +15,8 @@ from typing import Any, Final, Protocol
 
 from agent.clock import Clock
 from agent.model import PodUid
-from agent.pods.names import identify, is_sandbox
+from agent.pods.instances import kind_of
+from agent.pods.names import identify
 from agent.runtime.containers import Containers
 from agent.runtime.errors import NoSuchContainer, RuntimeFault
 from agent.runtime.events import EventKind, RuntimeEvent
@@ -104,8 +105,9 @@ class Following:
     def _ask(self, container: ContainerId, labels: Mapping[str, str]) -> None:
         if container not in self._asked:
             self._asked[container] = False
-            kind = self._runtime.sandboxes if is_sandbox(labels) else self._runtime.containers
-            self._group.create_task(self._inspect(kind, container), name=f"inspect {container[:12]}")
+            self._group.create_task(
+                self._inspect(kind_of(self._runtime, labels), container), name=f"inspect {container[:12]}"
+            )
 
     async def _inspect(self, kind: Containers | Sandboxes, container: ContainerId) -> None:
         """Inspect an unknown container, again if an event came meanwhile: the answer may be older than the event."""

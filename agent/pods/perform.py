@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from agent.clock import Clock
 from agent.errors import AgentError
@@ -43,9 +43,10 @@ from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles, seccomp_profile
 from agent.pods.hooks import Hooks
 from agent.pods.images import Images
+from agent.pods.instances import create, kind_of
 from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
-from agent.pods.names import identify, is_sandbox
+from agent.pods.names import identify
 from agent.pods.roles import Role, role_of
 from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, sandbox_spec
@@ -53,11 +54,11 @@ from agent.pods.tokens import PodTokens
 from agent.pods.view import PodView
 from agent.probes.interface import Prober
 from agent.runtime import pause
-from agent.runtime.containers import Containers, ContainerSpec, Mount, Privileges
-from agent.runtime.errors import BadRequest, CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
+from agent.runtime.containers import Containers, Mount, Privileges
+from agent.runtime.errors import BadRequest, ImageNotFound, NoSuchContainer, StartRefused
 from agent.runtime.interface import Runtime
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
-from agent.runtime.sandboxes import Sandboxes, SandboxSpec
+from agent.runtime.sandboxes import Sandboxes
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
 from agent.volumes.subpaths import SubPath
@@ -65,16 +66,6 @@ from agent.volumes.subpaths import SubPath
 _MESSAGE_LINES: Final = 80
 _MESSAGE_BYTES: Final = 2048
 """How much of a log becomes a termination message: the kubelet's limits."""
-
-S = TypeVar("S", ContainerSpec, SandboxSpec)
-_S_contra = TypeVar("_S_contra", contravariant=True)
-
-
-class _Creates(Protocol[_S_contra]):
-    """What containers and sandboxes have in common."""
-
-    async def create(self, spec: _S_contra) -> ContainerId: ...
-    async def inspect(self, container: str, /) -> ContainerRecord: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +164,15 @@ class Performer:
         if action.attempt > 0:
             self._events.normal("SandboxChanged", "The pod's sandbox has ended; creating a new one.")
         self._view.network_released = False
+        runtime = self._runtime
         try:
-            self._view.put(await self._create(self._runtime.sandboxes, spec))
+            self._view.put(await create(runtime.sandboxes, spec, runtime.images, self._clock))
         except ImageNotFound:
             if spec.image == pause.REFERENCE:
-                await self._runtime.images.load(pause.archive())
+                await runtime.images.load(pause.archive())
             else:
-                await self._runtime.images.pull(spec.image)
-            self._view.put(await self._create(self._runtime.sandboxes, spec))
+                await runtime.images.pull(spec.image)
+            self._view.put(await create(runtime.sandboxes, spec, runtime.images, self._clock))
 
     async def _start_sandbox(self, action: StartSandbox) -> None:
         try:
@@ -236,7 +228,7 @@ class Performer:
                 mounts=[*volume_mounts, *self._files.mounts(pod, container, action.attempt)],
                 privileges=rights,
             )
-            self._view.put(await self._create(self._runtime.containers, spec))
+            self._view.put(await create(self._runtime.containers, spec, self._runtime.images, self._clock))
         except ImageNotFound:
             # The image was removed after the check: check again.
             self._view.images.pop(container.name, None)
@@ -357,21 +349,4 @@ class Performer:
 
     def _kind_of(self, record: ContainerRecord | None) -> Containers | Sandboxes:
         """The calls for this record; without one, those of containers."""
-        known_sandbox = record is not None and is_sandbox(record.labels)
-        return self._runtime.sandboxes if known_sandbox else self._runtime.containers
-
-    async def _create(self, kind: _Creates[S], spec: S) -> ContainerRecord:
-        """Create what the spec says, or adopt what has its name: the same instance, created by an earlier agent."""
-        try:
-            made = await kind.create(spec)
-        except CreateConflict:
-            return await kind.inspect(spec.name)
-        return ContainerRecord(
-            id=made,
-            name=spec.name,
-            labels=spec.labels,
-            phase=ContainerPhase.CREATED,
-            image=spec.image,
-            image_id=await self._runtime.images.id_of(spec.image) or "",
-            created_at=self._clock.wall(),
-        )
+        return kind_of(self._runtime, record.labels) if record is not None else self._runtime.containers

@@ -103,10 +103,13 @@ class EngineClient:
             await opening.__aexit__(None, None, None)
 
     async def versioned(self, path: str) -> str:
-        """The path in the negotiated version of the API. Raises aiohttp's errors, OSError, ValueError."""
+        """The path in the negotiated version of the API. Raises EngineError, aiohttp's errors, OSError, ValueError."""
         if not self._version:
             async with self._send("GET", "/version") as answer:
-                known = json.loads(await answer.read() or b"{}")
+                text = await answer.read()
+                if answer.status >= FIRST_ERROR:
+                    raise error_from_answer(answer.status, text)
+                known = json.loads(text)
             with readable("version"):
                 self.engine = version_from_json({"Version": "", **known}).name
                 self._version = common_version(str(known.get("MinAPIVersion", "")))

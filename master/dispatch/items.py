@@ -8,8 +8,14 @@ a message as the concatenation of its fields. So each item is encoded once for a
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.endpoints import Endpoints
+from master.kinds.core.secret import Secret
+from master.kinds.core.service.model import Service
+from master.kinds.discovery.endpointslice import EndpointSlice
+from master.objects.meta import Object
 from proto import checks
 from proto.gen import desired_pb2, session_pb2
 
@@ -37,6 +43,19 @@ class Key(NamedTuple):
 
 
 NODE_KEY = Key(Section.NODE, "", "")
+
+_SECTIONS: Final[dict[type[Object], Section]] = {
+    Service: Section.SERVICE,
+    Endpoints: Section.ENDPOINTS,
+    EndpointSlice: Section.ENDPOINT_SLICE,
+    ConfigMap: Section.CONFIG_MAP,
+    Secret: Section.SECRET,
+}
+
+
+def key_of(obj: Object) -> Key:
+    """The key of an object that nodes know by its namespace and name."""
+    return Key(_SECTIONS[type(obj)], obj.metadata.namespace, obj.metadata.name)
 
 
 class Unsendable(ValueError):

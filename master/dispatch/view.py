@@ -23,7 +23,7 @@ from master.dispatch.changes import Change, Dirty
 from master.dispatch.claims import Claims
 from master.dispatch.encoded import Encoded
 from master.dispatch.endpoints import Mirrored, slice_message
-from master.dispatch.items import NODE_KEY, Key, Message, Section, encode, encode_removed
+from master.dispatch.items import NODE_KEY, Key, Message, Section, encode, encode_removed, key_of
 from master.dispatch.nodeitems import TOO_LARGE, NodeItems
 from master.dispatch.poditems import adapt, ending, older_item
 from master.dispatch.references import references
@@ -60,13 +60,6 @@ KINDS: tuple[Resource[Any], ...] = (
 MAX_DELTAS: Final = 64
 """Deltas of one revision that are kept for other sessions."""
 
-_SECTIONS: Final[dict[type[Object], Section]] = {
-    Service: Section.SERVICE,
-    Endpoints: Section.ENDPOINTS,
-    EndpointSlice: Section.ENDPOINT_SLICE,
-    ConfigMap: Section.CONFIG_MAP,
-    Secret: Section.SECRET,
-}
 _OF_ALL_NODES: Final = frozenset({Section.PEER, Section.SERVICE, Section.ENDPOINTS, Section.ENDPOINT_SLICE})
 
 log = logging.getLogger(__name__)
@@ -183,16 +176,16 @@ class View:
             case Pod():
                 self._place(obj, dirty)
             case Service():
-                self._share(_key(obj), obj, lambda: convert.service_message(obj), dirty)
+                self._share(key_of(obj), obj, lambda: convert.service_message(obj), dirty)
                 self._set_selector(meta.namespace, meta.name, obj, dirty)
             case Endpoints():
-                self._set_endpoints(_key(obj), obj, dirty)
+                self._set_endpoints(key_of(obj), obj, dirty)
             case EndpointSlice():
-                self._share(_key(obj), obj, lambda: slice_message(obj), dirty)
+                self._share(key_of(obj), obj, lambda: slice_message(obj), dirty)
             case Node():
                 self._set_node(obj, dirty)
             case ConfigMap() | Secret():
-                self._set_payload(_key(obj), obj, dirty)
+                self._set_payload(key_of(obj), obj, dirty)
             case Untyped():
                 self._set_storage(obj, dirty)
             case _:
@@ -208,19 +201,19 @@ class View:
                     own.waiting.pop(meta.uid, None)
                     self._forget_if_empty(obj.spec.node_name)
             case Service():
-                self._put(_key(obj), None, dirty)
+                self._put(key_of(obj), None, dirty)
                 self._set_selector(meta.namespace, meta.name, None, dirty)
             case Endpoints():
-                self._set_endpoints(_key(obj), None, dirty)
+                self._set_endpoints(key_of(obj), None, dirty)
             case EndpointSlice():
-                self._put(_key(obj), None, dirty)
+                self._put(key_of(obj), None, dirty)
             case Node():
                 self._put(Key(Section.PEER, "", meta.name), None, dirty)
                 if own := self._nodes.get(meta.name):
                     own.config = None
                     self._forget_if_empty(meta.name)
             case ConfigMap() | Secret():
-                self._set_payload(_key(obj), None, dirty)
+                self._set_payload(key_of(obj), None, dirty)
             case Untyped():
                 self._set_storage(obj, dirty, removed=True)
             case _:
@@ -402,8 +395,3 @@ class View:
 
 def _same(message: Message) -> Message:
     return message
-
-
-def _key(obj: Object) -> Key:
-    """The key of an object that nodes know by its namespace and name."""
-    return Key(_SECTIONS[type(obj)], obj.metadata.namespace, obj.metadata.name)

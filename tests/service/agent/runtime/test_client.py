@@ -51,6 +51,17 @@ async def test_a_version_of_an_unknown_form_is_the_engines_fault(engine: FakeEng
         await client.call(LIST)
 
 
+async def test_an_error_in_place_of_the_version_is_not_kept(engine: FakeEngine, client: EngineClient) -> None:
+    engine.components = [{"Name": "Podman Engine", "Version": "4.3.1"}]
+    engine.minimum_version = "1.44"
+    engine.fails = lambda request: web.json_response({"message": "not ready"}, status=503)
+    with pytest.raises(EngineError, match="not ready"):
+        await client.call(LIST)
+    engine.fails = lambda request: None
+    await client.call(LIST)
+    assert (await client.versioned("/x"), client.engine) == ("/v1.44/x", "podman")
+
+
 async def test_a_newer_engine_in_its_place_is_noticed_within_the_call(engine: FakeEngine, client: EngineClient) -> None:
     await client.call(LIST)
     engine.minimum_version = "1.44"
