@@ -78,6 +78,9 @@ class VolumeMount:
     read_only: bool = False
     sub_path_expr: str = ""
     """Like sub_path, with $(NAME) for variables of the container."""
+    propagation: str = ""
+    """Which later mounts below it are shared: "HostToContainer", "Bidirectional", or empty. A newer master may send
+    something else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ from agent.pods.keeper import HealthKeeper
 from agent.pods.names import identify
 from agent.pods.roles import Role, role_of
 from agent.pods.security import needs_image_user, own_seccomp_profile
-from agent.pods.spec import container_spec, privileges, sandbox_spec
+from agent.pods.spec import container_spec, privileges, propagation_of, sandbox_spec
 from agent.pods.tokens import PodTokens
 from agent.pods.view import PodView
 from agent.probes.interface import Prober
@@ -271,7 +271,8 @@ class Performer:
                 raise ContainerConfigError(f'volumeMount "{mount.name}": the pod has no such volume')
             inside = SubPath(mount.name, sub_path_of(mount, env), container.name, index)
             source = self._volumes.mount_source(self.pod.uid, volume, inside)
-            mounts.append(Mount(str(source), mount.mount_path, mount.read_only or mount.name in read_only))
+            only = mount.read_only or mount.name in read_only
+            mounts.append(Mount(str(source), mount.mount_path, only, propagation_of(mount)))
         return mounts
 
     async def _start_container(self, action: StartContainer) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from agent.model import ClusterDns, Container, Pod, Resources
+from agent.model import ClusterDns, Container, Pod, Resources, VolumeMount
 from agent.pods import oomscores
 from agent.pods.dns import kernel_hostname
+from agent.pods.errors import ContainerConfigError
 from agent.pods.expand import expand
 from agent.pods.interface import PodsConfig
 from agent.pods.names import container_labels, instance_name, sandbox_labels
@@ -21,6 +22,7 @@ from agent.runtime.containers import CgroupLimits, ContainerSpec, Mount, Privile
 from agent.runtime.records import ContainerId
 from agent.runtime.sandboxes import SandboxSpec
 
+_PROPAGATIONS: Final = {"": "", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 _PERIOD_US: Final = 100_000
 _MIN_QUOTA_US: Final = 1_000
 _MIN_SHARES: Final = 2
@@ -105,6 +107,13 @@ def privileges(pod: Pod, container: Container, *, image_user: str, seccomp_profi
         seccomp=seccomp_of(security, seccomp_profile),
         apparmor=apparmor_of(security),
     )
+
+
+def propagation_of(mount: VolumeMount) -> str:
+    """The propagation of a mount as the kernel names it. Raises ContainerConfigError for an unknown one."""
+    if mount.propagation not in _PROPAGATIONS:
+        raise ContainerConfigError(f'volumeMount "{mount.name}": mountPropagation {mount.propagation} is not supported')
+    return _PROPAGATIONS[mount.propagation]
 
 
 def limits(resources: Resources, *, oom_score: int = 0) -> CgroupLimits:

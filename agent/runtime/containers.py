@@ -17,6 +17,8 @@ class Mount:
     source: str
     target: str
     read_only: bool = False
+    propagation: str = ""
+    """As in mount_namespaces(7): "rslave", "rshared", or empty, which is private."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,13 @@ def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
         log_config=docker.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
         restart_policy={"Name": "no"},
         mounts=[
-            docker.types.Mount(mount.target, mount.source, type="bind", read_only=mount.read_only)
+            docker.types.Mount(
+                mount.target,
+                mount.source,
+                type="bind",
+                read_only=mount.read_only,
+                propagation=mount.propagation or None,
+            )
             for mount in spec.mounts
         ],
         cpu_shares=limits.cpu_shares,

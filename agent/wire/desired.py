@@ -165,7 +165,9 @@ def _container(container: desired_pb2.Container) -> model.Container:
             resources.memory_limit_bytes,
         ),
         volume_mounts=tuple(
-            model.VolumeMount(mount.name, mount.mount_path, mount.sub_path, mount.read_only, mount.sub_path_expr)
+            model.VolumeMount(
+                mount.name, mount.mount_path, mount.sub_path, mount.read_only, mount.sub_path_expr, mount.propagation
+            )
             for mount in container.volume_mounts
         ),
         pull_policy=model.PullPolicy(container.image_pull_policy or "IfNotPresent"),

@@ -83,6 +83,8 @@ def _settings(pod: wire.Pod) -> Iterator[str]:
     yield from pod.unsupported
     for container in (*pod.init_containers, *pod.containers):
         yield from _of_container(container.security_context)
+        if any(mount.propagation for mount in container.volume_mounts):
+            yield "mountPropagation"
         # Older agents would wait for the end of a sidecar.
         if container.restart_policy:
             yield "restartPolicy of a container"

@@ -146,6 +146,8 @@ class VolumeMount(Model, frozen=True, kw_only=True):
     """The path at which a container sees a volume.
 
     `subPath` mounts only this part of the volume; `subPathExpr` is the same with `$(NAME)` for environment variables.
+    `mountPropagation`: whether the container sees what the node mounts below the volume later (HostToContainer), and
+    the node what the container mounts (Bidirectional, for privileged containers).
     """
 
     name: str = always("")
@@ -161,14 +163,7 @@ class VolumeMount(Model, frozen=True, kw_only=True):
     mount_path: str = always("")
     sub_path: str = ""
     sub_path_expr: str = ""
-    mount_propagation: (
-        Annotated[
-            str,
-            choice("Bidirectional", "HostToContainer", "None"),
-            inert("mounts below the volume would be visible on both sides", unless=("None",)),
-        ]
-        | None
-    ) = None
+    mount_propagation: Annotated[str, choice("Bidirectional", "HostToContainer", "None")] | None = None
     bind_mount_options: Annotated[
         tuple[Annotated[str, choice("nodev", "noexec", "nosuid")], ...],
         inert("the mount would have these options"),

@@ -312,6 +312,28 @@ async def test_an_unsupported_volume_keeps_its_pod_waiting(bed: Bed) -> None:
         assert not bed.engine.named("app")
 
 
+@pytest.mark.parametrize(
+    ("asked", "made"), [("", ""), ("HostToContainer", "rslave"), ("Bidirectional", "rshared")], ids=str
+)
+async def test_later_mounts_are_shared_as_the_pod_asks(bed: Bed, asked: str, made: str) -> None:
+    container = Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d", propagation=asked),))
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
+        await settle()
+        spec = bed.engine.specs[bed.engine.named("app")[0].id]
+        assert [mount.propagation for mount in spec.mounts if mount.target == "/d"] == [made]
+
+
+async def test_a_propagation_that_only_a_newer_master_knows_is_refused(bed: Bed) -> None:
+    container = Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d", propagation="Sideways"),))
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
+        await settle()
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError"
+        assert "mountPropagation Sideways is not supported" in state.message
+
+
 async def test_a_sub_path_may_contain_variables(bed: Bed) -> None:
     mount = VolumeMount("data", "/d", sub_path_expr="logs/$(WHO)")
     container = Container("app", IMAGE, env=(EnvVar("WHO", field_path="metadata.name"),), volume_mounts=(mount,))

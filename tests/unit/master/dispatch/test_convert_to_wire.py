@@ -461,3 +461,13 @@ def test_service_ports_and_only_ready_endpoints() -> None:
     empty = EndpointSubset(not_ready_addresses=(late,), ports=(EndpointPort(port=8080),))
     both = convert.endpoints_message(Endpoints(metadata=ObjectMeta(name="s", namespace="n"), subsets=(subset, empty)))
     assert [list(subset.addresses) for subset in both.subsets] == [["10.244.0.2"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, ""), ("None", ""), ("HostToContainer", "HostToContainer"), ("Bidirectional", "Bidirectional")],
+)
+def test_mount_propagation(given: str | None, expected: str) -> None:
+    mount = VolumeMount(name="v", mount_path="/v", mount_propagation=given)
+    (sent,) = convert.container_message(Container(volume_mounts=(mount,))).volume_mounts
+    assert sent.propagation == expected

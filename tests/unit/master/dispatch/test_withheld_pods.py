@@ -20,7 +20,7 @@ from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus, Sysctl
 from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile, SELinuxOptions
 from master.kinds.core.pod.projected import DownwardAPIVolumeSource
-from master.kinds.core.pod.volume import SecretVolumeSource, Volume
+from master.kinds.core.pod.volume import SecretVolumeSource, Volume, VolumeMount
 from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
@@ -89,6 +89,15 @@ SETTINGS = {
     "appArmorProfile": pod(SecurityContext(app_armor_profile=AppArmorProfile(type="RuntimeDefault"))),
     "seLinuxOptions": context(se_linux_options=SELinuxOptions(level="s0")),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
+    "mountPropagation": pod(
+        containers=(
+            Container(
+                name="app",
+                image="web:1",
+                volume_mounts=(VolumeMount(name="v", mount_path="/v", mount_propagation="HostToContainer"),),
+            ),
+        )
+    ),
     "downwardAPI and projected volumes": pod(volumes=(Volume(name="v", downward_api=DownwardAPIVolumeSource()),)),
 }
 
