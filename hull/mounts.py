@@ -1,5 +1,5 @@
-"""Mounts of this mount namespace: listed, made from open descriptors, and detached. Thin calls of mount(2) and
-umount2(2)."""
+"""Mounts of this mount namespace: listed, made from open descriptors or in memory, and detached. Thin calls of mount(2)
+and umount2(2)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def bind(descriptor: int, target: Path) -> None:
     """
     source = f"/proc/self/fd/{descriptor}".encode()
     if _libc.mount(source, os.fsencode(target), None, ctypes.c_ulong(_MS_BIND), None) != 0:
+        raise _error(target)
+
+
+def in_memory(target: Path, options: str) -> None:
+    """Mount a new file system in memory at the target; its options are those of tmpfs(5). Raises OSError."""
+    if _libc.mount(b"tmpfs", os.fsencode(target), b"tmpfs", ctypes.c_ulong(0), options.encode()) != 0:
         raise _error(target)
 
 

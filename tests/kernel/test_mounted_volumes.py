@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from agent.volumes.errors import VolumeError
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
 from agent.volumes.subpaths import SubPath
+from hull import mounts
 from hull.mounts import mounts_below
 
 UID = PodUid("u1")
@@ -110,3 +112,19 @@ def test_a_file_of_a_volume_is_mounted_again_for_each_instance(tmp_path: Path) -
         assert target.read_text() == text
     new_volumes(tmp_path).clean(UID)
     assert not mounts_below(tmp_path)
+
+
+def test_a_file_system_in_memory_has_its_size_and_its_group_and_is_mounted_once(tmp_path: Path) -> None:
+    files, directory = TmpfsFiles(), tmp_path / "v"
+    files.mount(directory, size_bytes=1 << 20, group=5)
+    try:
+        (directory / "kept").touch()
+        files.mount(directory, size_bytes=1 << 20, group=5)
+        assert (directory / "kept").exists()
+        usage, found = os.statvfs(directory), directory.stat()
+        assert usage.f_blocks * usage.f_frsize == 1 << 20
+        assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o2777, 5)
+    finally:
+        files.unmount(directory)
+    assert not mounts.is_mount(directory) and list(directory.iterdir()) == []
+    files.unmount(directory)
