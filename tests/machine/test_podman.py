@@ -68,6 +68,9 @@ def test_a_node_with_podman_joins_runs_pods_and_leaves(host: Machine) -> None:
     control.api("/api/v1/namespaces/default/pods", body=pod)
     eventually(lambda: control.ready(POD), within_s=60)
     status = control.api(POD)["status"]
+    assert status["containerStatuses"][0]["containerID"].startswith("podman://")
+    info = control.api("/api/v1/nodes/podman")["status"]["nodeInfo"]
+    assert info["containerRuntimeVersion"].startswith("podman://")
     host.run("curl", "--silent", "--fail", "--max-time", "5", f"http://{status['podIP']}:8080")
 
     before = running(host)
