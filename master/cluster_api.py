@@ -102,7 +102,7 @@ def server(
         proxies[kinds.POD.resource] = PodProxy(resources.cache, pods)
         proxies[kinds.SERVICE.resource] = ServiceProxy(resources.cache, pods)
     if queries is not None:
-        proxies[kinds.NODE.resource] = NodeProxy(resources.cache, queries)
+        proxies[kinds.NODE.resource] = NodeProxy(resources.cache, queries, logs)
     return ApiServer(
         config,
         resources,

@@ -37,11 +37,11 @@ async def as_socket(connection: TcpConnection) -> AsyncGenerator[socket.socket, 
     try:
         yield theirs
     finally:
+        writer.transport.abort()
+        theirs.close()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        writer.transport.abort()
-        theirs.close()
 
 
 async def _up(reader: asyncio.StreamReader, connection: TcpConnection) -> None:

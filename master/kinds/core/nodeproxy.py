@@ -1,6 +1,7 @@
 """The subresource `proxy` of nodes: what the node's agent answers about itself, as a kubelet does on its port 10250.
 
-The agent opens no port, so only GET is served, and only the agent's own paths.
+The agent opens no port, so only GET is served, and only the agent's own paths. Logs are streams of the node anyway, so
+`/containerLogs/NAMESPACE/POD/CONTAINER` is answered here, with the options of the subresource `log`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from master.api.remote.proxytargets import target_of
 from master.api.rest.call import Call
 from master.cache import Cache
 from master.kinds.core.node import NODE
+from master.kinds.core.pod import log
+from master.kinds.core.pod.logs import LogSource
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.resource import POD
 
 KUBELET_PORT: Final = "10250"
 
@@ -43,9 +48,10 @@ class NodeQueries(Protocol):
 class NodeProxy:
     """Serves `/api/v1/nodes/NAME[:10250]/proxy`."""
 
-    def __init__(self, cache: Cache, queries: NodeQueries) -> None:
+    def __init__(self, cache: Cache, queries: NodeQueries, logs: LogSource) -> None:
         self._cache = cache
         self._queries = queries
+        self._logs = logs
 
     async def pass_on(self, call: Call) -> web.StreamResponse:
         target = target_of(call)
@@ -57,12 +63,23 @@ class NodeProxy:
             )
         if call.http.method not in ("GET", "HEAD"):
             raise MethodNotAllowed("the agents of nodes answer GET only")
-        query = call.http.raw_path.partition("?")[2]
+        path, query = unquote(target.path) or "/", call.http.raw_path.partition("?")[2]
+        match path.split("/"):
+            case ["", "containerLogs", namespace, pod, container]:
+                return await log.serve(
+                    call.http, self._logs, self._pod(target.name, namespace, pod), call.query, container
+                )
         try:
-            async with self._queries.ask(target.name, unquote(target.path) or "/", query) as answer:
+            async with self._queries.ask(target.name, path, query) as answer:
                 return await _respond(call, answer)
         except ApiError as error:
             raise Unavailable(f"error trying to reach service: {error.message}") from error
+
+    def _pod(self, node: str, namespace: str, name: str) -> Pod:
+        pod = self._cache.get(POD, namespace, name)
+        if pod is None or pod.spec.node_name != node:
+            raise NotFound(f'pod "{name}" does not exist')
+        return pod
 
 
 async def _respond(call: Call, answer: NodeAnswer) -> web.StreamResponse:

@@ -97,13 +97,17 @@ class PodLog:
 
         A log that ends with an error later is cut off, so that no client takes what it has for the whole.
         """
-        return await _serve(call.http, self._source, entry.obj, call.query)
+        pod: Pod = entry.obj
+        return await serve(call.http, self._source, pod, call.query, call.query.text("container"))
 
 
-async def _serve(request: web.BaseRequest, logs: LogSource, pod: Pod, query: Query) -> web.StreamResponse:
+async def serve(
+    request: web.BaseRequest, logs: LogSource, pod: Pod, query: Query, requested: str
+) -> web.StreamResponse:
+    """The log of the requested container, with the options in the query. Raises ApiError as `PodLog.connect` does."""
     name = pod.metadata.name
     options = log_options(query, name)
-    container = log_container(pod, query.text("container"))
+    container = log_container(pod, requested)
     if not pod.spec.node_name:
         raise BadRequest(f'container "{container}" in pod "{name}" has no log yet: the pod is not on a node')
     meta = pod.metadata

@@ -18,7 +18,7 @@ from aiohttp import web
 from agent.queries import Answer, Queries, Query
 from tests.fakes.processbed import POD, Bed
 from tests.fakes.sessions import until
-from tests.service.agent.session.test_portforward import KUBECTLS, name_of, unused_port
+from tests.service.agent.session.test_portforward import NEWEST, name_of, unused_port
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -320,6 +320,15 @@ async def test_what_the_proxy_of_a_node_refuses(bed: Bed, method: str, name: str
     assert (await bed.client(method, f"/api/v1/nodes/{name}/proxy{path}")).status == code
 
 
+async def test_the_proxy_of_a_node_has_the_logs_of_its_containers(bed: Bed) -> None:
+    bed.agent.machine.chunks = [b"one line\n"]
+    path = "/api/v1/nodes/node-1/proxy/containerLogs/default"
+    answer = await bed.client("GET", f"{path}/web/app?tailLines=3")
+    assert (answer.status, answer.body) == (200, b"one line\n")
+    for wrong in ("other/app", "web/other"):
+        assert (await bed.client("GET", f"{path}/{wrong}")).status in (400, 404)
+
+
 async def test_a_query_that_fails_is_a_500(bed: Bed) -> None:
     async def fail(_: Query) -> Answer:
         raise OSError("no such disk")
@@ -337,16 +346,16 @@ async def test_a_node_without_session_is_unavailable(bed: Bed) -> None:
     assert answer.status == 503 and "too old for the proxy of nodes" in answer.json["message"]
 
 
-@pytest.mark.parametrize("binary", KUBECTLS[-1:], ids=name_of)
+@pytest.mark.parametrize("binary", NEWEST, ids=name_of)
 async def test_kubectl_gets_raw_paths(bed: Bed, binary: Path) -> None:
     async with serving(mirror) as port:
         process = await bed.kubectl(binary, "get", "--raw", through(port, "/hello?x=1"))
-        output, errors = await process.communicate()
+        output, errors = await process.communicate(b"")
     assert process.returncode == 0, errors
     assert b'"path": "/hello?x=1"' in output
 
 
-@pytest.mark.parametrize("binary", KUBECTLS[-1:], ids=name_of)
+@pytest.mark.parametrize("binary", NEWEST, ids=name_of)
 async def test_kubectl_proxy_leads_to_the_pod(bed: Bed, binary: Path) -> None:
     process = await bed.kubectl(binary, "proxy", "--port=0")
     assert process.stdout is not None
@@ -355,7 +364,7 @@ async def test_kubectl_proxy_leads_to_the_pod(bed: Bed, binary: Path) -> None:
     async with serving(mirror) as port, bed.session.get(f"http://127.0.0.1:{local}{through(port, '/x')}") as answer:
         assert (await answer.json())["path"] == "/x"
     process.kill()
-    await process.communicate()
+    await process.communicate(b"")
 
 
 async def test_links_of_a_page_lead_to_the_proxy(bed: Bed) -> None:
