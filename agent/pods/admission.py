@@ -51,6 +51,8 @@ class Refusal:
 
     reason: str
     message: str
+    final: bool = False
+    """It stays so, whatever changes on the node."""
 
 
 def refusal(pod: Pod, host: HostSecurity) -> Refusal | None:

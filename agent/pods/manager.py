@@ -27,6 +27,7 @@ from agent.pods.measurable import target
 from agent.pods.names import identify, node_labels
 from agent.pods.perform import WorkerContext
 from agent.pods.processes import open_process
+from agent.pods.room import Room
 from agent.pods.worker import PodWorker
 from agent.probes.interface import Prober
 from agent.runtime.errors import RuntimeFault
@@ -66,7 +67,7 @@ class PodManager:
         tokens: TokenIssuer,
     ) -> None:
         self._exec = processes
-        self._context = WorkerContext(runtime, network, volumes, config, clock, prober, tokens)
+        self._context = WorkerContext(runtime, network, volumes, config, clock, prober, tokens, Room(config.node))
         self._reporter = reporter
         self._labels = node_labels(config)
         self._workers: dict[PodUid, PodWorker] = {}

@@ -48,6 +48,7 @@ from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
 from agent.pods.names import identify
 from agent.pods.roles import Role, role_of
+from agent.pods.room import Room
 from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, propagation_of, sandbox_spec
 from agent.pods.tokens import PodTokens
@@ -79,6 +80,7 @@ class WorkerContext:
     clock: Clock
     prober: Prober
     tokens: TokenIssuer
+    room: Room
 
 
 class Performer:

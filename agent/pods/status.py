@@ -101,7 +101,7 @@ def _refused(
             previous=previous,
         ),
         reason=refusal.reason,
-        message=f"The pod was refused: {refusal.message}",
+        message=f"Pod was rejected: {refusal.message}",
         host_ip=host_ip,
         start_time=memory.started_at,
         observed_generation=pod.generation,

@@ -207,7 +207,10 @@ class PodWorker:
         if self._pod.ended_phase is not None or self._view.observed().attempts:
             return
         before = self._memory.refusal
-        present = refusal(self._pod, self._context.config.security)
+        if before is not None and before.final:
+            return
+        context = self._context
+        present = refusal(self._pod, context.config.security) or context.room.refusal(self._pod.uid, self._desired)
         self._memory = replace(self._memory, refusal=present)
         if present is not None and present != before and not self._pod.deleted:
             _LOG.warning("pod %s: refused: %s", self._pod.ref, present.message)
