@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 from agent.usage.disks import TooLarge, Tree, files, space, tree, whole
@@ -56,6 +57,11 @@ class DiskMeter:
         self._monotonic = monotonic
         self._layers: dict[str, Layers] = {}
         self._too_large: frozenset[str] = frozenset()
+        self._stopped = Event()
+
+    def stop(self) -> None:
+        """Give up the measurement in progress, from another thread: a process waits for its threads when it ends."""
+        self._stopped.set()
 
     def measure(self, pods: tuple[PodTarget, ...], processes: Mapping[str, int]) -> DiskReport:
         """Measure all of them. `processes`: a process of each container, by the container's id."""
@@ -66,9 +72,10 @@ class DiskMeter:
         def used(path: Path, what: str) -> Space | None:
             until = min(ends_at, self._monotonic() + TREE_S)
             try:
-                counted = tree(path, most=MOST_FILES, in_time=lambda: self._monotonic() < until)
+                counted = tree(path, most=MOST_FILES, in_time=lambda: self._goes_on(until))
             except TooLarge:
-                too_large.add(what)
+                if not self._stopped.is_set():
+                    too_large.add(what)
                 return space(path, self._wall())
             except OSError:
                 return None
@@ -94,6 +101,9 @@ class DiskMeter:
             state=whole(self._state_dir, self._wall()),
             images=whole(images, self._wall()) if images is not None else None,
         )
+
+    def _goes_on(self, until: float) -> bool:
+        return self._monotonic() < until and not self._stopped.is_set()
 
     def _find(self, pods: tuple[PodTarget, ...], processes: Mapping[str, int]) -> None:
         """Find the places of new containers, and forget those that are gone."""

@@ -68,6 +68,7 @@ class Meter:
                 group.create_task(self._repeat(self.measure, pods, MEASURE_S), name="usage")
                 group.create_task(self._repeat(self.measure_disks, pods, DISKS_S), name="usage of disks")
         finally:
+            self._disks.stop()
             for threads in (self._reading, self._counting):
                 threads.shutdown(wait=False, cancel_futures=True)
 

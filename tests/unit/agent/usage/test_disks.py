@@ -133,5 +133,14 @@ def test_a_volume_that_is_too_large_has_a_file_system_but_no_usage(
     assert caplog.text.count("volume data of pod default/web") == 1
 
 
+def test_a_count_ends_when_the_agent_stops(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, {"volume/file": ""})
+    meter = DiskMeter(tmp_path, lambda: 2.0)
+    meter.stop()
+    with caplog.at_level("INFO"):
+        assert meter.measure(pods(tmp_path / "volume"), {}).volumes[("u1", "data")].used_bytes is None
+    assert caplog.text == ""
+
+
 def test_a_volume_that_is_not_there_yet_has_no_figure(tmp_path: Path) -> None:
     assert DiskMeter(tmp_path, lambda: 2.0).measure(pods(tmp_path / "volume"), {}).volumes == {}
