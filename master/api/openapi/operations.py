@@ -11,7 +11,7 @@ from master.api.openapi.catalog import Catalog, GroupVersionKind, kind_of
 from master.api.patches.formats import accepted
 from master.api.rest.bodies import APPLY
 from master.registry.resource import Resource, Version
-from master.registry.subresource import Connection, Subresource, View
+from master.registry.subresource import Connection, Proxy, Subresource, View
 from master.schema.schema import Schema
 
 
@@ -31,6 +31,7 @@ class Parameter:
 
 
 NAME: Final = Parameter("name", "The name of the object.", within="path")
+REST: Final = Parameter("path", "The rest of the path, which is that of the request to the object.", within="path")
 NAMESPACE: Final = Parameter("namespace", "The namespace of the object.", within="path")
 _DRY_RUN: Final = Parameter("dryRun", "All: nothing is stored. The response is the same as otherwise.")
 _MANAGER: Final = Parameter("fieldManager", "The name under which the fields are recorded that the request sets.")
@@ -87,8 +88,11 @@ _VERBS: Final = {
     ),
 }
 _CONNECT: Final = {
-    "get": Verb("get", "connect", "connect", "Opens a stream to {}."),
-    "create": Verb("post", "connect", "connect", "Opens a stream to {}."),
+    "get": Verb("get", "connect", "connect", "Connects to {}."),
+    "create": Verb("post", "connect", "connect", "Connects to {}."),
+    "update": Verb("put", "connect", "connect", "Connects to {}."),
+    "patch": Verb("patch", "connect", "connect", "Connects to {}."),
+    "delete": Verb("delete", "connect", "connect", "Connects to {}."),
 }
 _OF_OBJECT: Final = ("get", "update", "patch", "delete")
 _OF_COLLECTION: Final = ("list", "create", "deletecollection")
@@ -149,7 +153,11 @@ class _Writer:
         yield from self._path(f"{collection}/{{name}}", one, [self._operation(verb) for verb in self._have(_OF_OBJECT)])
         for subresource in resource.subresources:
             operations = [self._part(subresource, verb) for verb in subresource.verbs]
-            yield from self._path(f"{collection}/{{name}}/{subresource.name}", one, operations)
+            path = f"{collection}/{{name}}/{subresource.name}"
+            yield from self._path(path, one, operations)
+            if isinstance(subresource, Proxy):
+                further = [self._part(subresource, verb, scope="WithPath") for verb in subresource.verbs]
+                yield from self._path(f"{path}/{{path}}", (*one, REST), further)
 
     def _path(self, path: str, parameters: tuple[Parameter, ...], operations: list[Operation]) -> Iterator[Path]:
         if operations:
@@ -176,15 +184,15 @@ class _Writer:
             self._media(name, self._version.schema),
         )
 
-    def _part(self, subresource: Subresource, name: str) -> Operation:
+    def _part(self, subresource: Subresource, name: str, *, scope: str = "") -> Operation:
+        text = isinstance(subresource, Connection | Proxy)
         # A stream that can only be read, such as a log, is read like anything else.
-        streams = isinstance(subresource, Connection) and subresource.verbs != ("get",)
-        verb = _CONNECT.get(name, _VERBS[name]) if streams else _VERBS[name]
-        method = verb.method.capitalize() if streams else ""
+        connects = text and subresource.verbs != ("get",)
+        verb = _CONNECT[name] if connects else _VERBS[name]
+        method = verb.method.capitalize() if connects else ""
         kind = self._resource.kind
-        text = isinstance(subresource, Connection)
         root = "" if text else self._catalog.root(self._resource, self._version, subresource)
-        suffix = subresource.name[:1].upper() + subresource.name[1:]
+        suffix = subresource.name[:1].upper() + subresource.name[1:] + scope
         return Operation(
             self._id(verb, method, kind, suffix, namespaced=self._resource.namespaced),
             names.tag(self._resource.group_of(self._version), self._version.name),
@@ -193,7 +201,9 @@ class _Writer:
             kind_of(self._resource, self._version, subresource),
             root,
             "" if text else self._body(name, root),
-            self._media(name, subresource.schema if isinstance(subresource, View) else self._version.schema),
+            ("*/*",)
+            if text
+            else self._media(name, subresource.schema if isinstance(subresource, View) else self._version.schema),
         )
 
     def _id(self, verb: Verb, scope: str, kind: str, suffix: str, *, namespaced: bool) -> str:

@@ -154,6 +154,8 @@ MAY_BE_MISSING = {
     ("Sysctl", "value"),
     ("EndpointSlice", "endpoints"),
     ("EndpointSlice", "ports"),
+    # A hook that sleeps for 0 s does nothing.
+    ("SleepAction", "seconds"),
     # 0 is a unit.
     ("ISCSIVolumeSource", "lun"),
     ("EvictionResponder", "priority"),
