@@ -18,6 +18,7 @@ from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
 from master.dispatch.complaints import Complaints
+from master.dispatch.details import detailed
 from master.dispatch.errors import Stale
 from master.dispatch.nodes import CALLER
 from master.dispatch.sanity import MAX_CONDITIONS, event_problem, status_problem
@@ -121,7 +122,8 @@ class Reports:
                 now = self._clock.now()
                 after = stored.status
                 if known:
-                    after = gated(stored.spec, stored.status, merged(stored.status, status, now), now)
+                    reported = detailed(stored.spec, merged(stored.status, status, now))
+                    after = gated(stored.spec, stored.status, reported, now)
                 if len(after.conditions) > max(MAX_CONDITIONS, len(stored.status.conditions)):
                     self._refused(node, status, f"conditions: {len(after.conditions)} different types")
                     return None

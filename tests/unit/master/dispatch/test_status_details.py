@@ -1,0 +1,63 @@
+"""The status of a container repeats its resources, its mounts and its stop signal once it exists on a node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from master.dispatch.details import detailed
+from master.kinds.core.pod.container import ContainerStatus
+from master.kinds.core.pod.model import PodSpec, PodStatus
+
+SPEC: dict[str, Any] = {
+    "initContainers": [{"name": "init", "image": "i"}],
+    "containers": [
+        {
+            "name": "app",
+            "image": "i",
+            "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "500m"}},
+            "volumeMounts": [
+                {"name": "data", "mountPath": "/data"},
+                {"name": "keys", "mountPath": "/keys", "readOnly": True},
+            ],
+            "lifecycle": {"stopSignal": "SIGQUIT"},
+        }
+    ],
+    "ephemeralContainers": [{"name": "debug", "image": "i"}],
+}
+
+
+def status(*, app_id: str) -> PodStatus:
+    def of(name: str, container_id: str = "docker://1") -> tuple[ContainerStatus, ...]:
+        return (ContainerStatus(name=name, container_id=container_id),)
+
+    return PodStatus(
+        init_container_statuses=of("init"),
+        container_statuses=of("app", app_id),
+        ephemeral_container_statuses=of("debug"),
+    )
+
+
+def shown(container: ContainerStatus) -> dict[str, Any]:
+    known = ("resources", "volumeMounts", "stopSignal")
+    return {name: value for name, value in msgspec.json.decode(msgspec.json.encode(container)).items() if name in known and value}
+
+
+def test_the_details_are_those_of_the_spec() -> None:
+    after = detailed(msgspec.convert(SPEC, PodSpec), status(app_id="docker://2"))
+    assert shown(after.container_statuses[0]) == {
+        "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "500m"}},
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data"},
+            {"name": "keys", "mountPath": "/keys", "readOnly": True, "recursiveReadOnly": "Disabled"},
+        ],
+        "stopSignal": "SIGQUIT",
+    }
+    assert shown(after.init_container_statuses[0]) == shown(after.ephemeral_container_statuses[0]) == {}
+
+
+def test_a_container_that_does_not_exist_yet_has_none() -> None:
+    before = status(app_id="")
+    after = detailed(msgspec.convert(SPEC, PodSpec), before)
+    assert after.container_statuses == before.container_statuses
