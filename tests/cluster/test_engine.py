@@ -173,14 +173,14 @@ def test_a_pod_with_a_volume_of_an_unknown_kind_waits_with_a_reason(
     one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
 ) -> None:
     kubectl = kubectl_for(one_node)
-    volume = {"name": "data", "nfs": {"server": "files", "path": "/"}}
+    volume = {"name": "data", "fc": {"targetWWNs": ["50060e801049cfd1"], "lun": 0}}
     kubectl.create(pod("far", volumes=[volume]))
     events = eventually(
         lambda: [each for each in kubectl.json("get", "events")["items"] if each["reason"] == "FailedMount"]
     )
-    assert events[0]["type"] == "Warning" and "nfs is not supported" in events[0]["message"]
+    assert events[0]["type"] == "Warning" and "fc is not supported" in events[0]["message"]
     waiting = kubectl.json("get", "pod", "far")["status"]["containerStatuses"][0]["state"]["waiting"]
-    assert waiting["reason"] == "ContainerCreating" and "nfs" in waiting["message"]
+    assert waiting["reason"] == "ContainerCreating" and "fc" in waiting["message"]
     kubectl("delete", "pod", "far", "--timeout=60s")
 
 
