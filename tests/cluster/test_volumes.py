@@ -127,3 +127,12 @@ def test_a_share_that_cannot_be_mounted_is_named_by_an_event(cluster: Cluster, k
     message = "127.0.0.1:/none"
     eventually(lambda: message in kubectl("get", "events", "--field-selector", "reason=FailedMount"))
     kubectl("delete", "pod", "waiter", "--timeout=60s")
+
+
+def test_mounts_are_not_shared_where_the_node_does_not_share_them(cluster: Cluster, kubectl: Kubectl) -> None:
+    """The file systems of a lab are private. The engine refuses the container, and people see why."""
+    mount = {"name": "share", "mountPath": "/share", "mountPropagation": "HostToContainer"}
+    volumes = [{"name": "share", "hostPath": {"path": "/share", "type": "DirectoryOrCreate"}}]
+    kubectl.create(pod("slave", labels={"app": "slave"}, container={"volumeMounts": [mount]}, volumes=volumes))
+    eventually(lambda: "not a shared or slave mount" in kubectl("get", "pod", "slave", "-o", "json"))
+    kubectl("delete", "pod", "slave", "--timeout=60s")
