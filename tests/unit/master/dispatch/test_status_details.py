@@ -41,7 +41,8 @@ def status(*, app_id: str) -> PodStatus:
 
 def shown(container: ContainerStatus) -> dict[str, Any]:
     known = ("resources", "volumeMounts", "stopSignal")
-    return {name: value for name, value in msgspec.json.decode(msgspec.json.encode(container)).items() if name in known and value}
+    values = msgspec.json.decode(msgspec.json.encode(container))
+    return {name: values[name] for name in known if values.get(name)}
 
 
 def test_the_details_are_those_of_the_spec() -> None:
