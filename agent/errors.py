@@ -5,6 +5,7 @@ AgentError
 ├── IdentityError         agent/identity/errors.py: joining, and the identity on disk
 ├── SessionError          agent/session/errors.py: how a session with the master ends
 ├── WireError             agent/wire/errors.py: a message of the master is wrong
+├── MasterAway            here: no session with the master, for whatever needs one
 ├── NetworkFault          agent/network.py: the kernel's network could not be read or changed
 ├── CannotConnect         agent/connections.py: a connection to a pod was not accepted, or is broken
 ├── RuntimeFault          agent/runtime/errors.py: a call to the engine failed, retryably or permanently
@@ -21,3 +22,7 @@ from __future__ import annotations
 
 class AgentError(Exception):
     """Root of all errors of this package."""
+
+
+class MasterAway(AgentError):
+    """There is no session with the master now."""

@@ -88,6 +88,9 @@ CA_HASH_PREFIX: Final = "sha256:"
 NODE_USER_PREFIX: Final = "system:node:"
 NODE_GROUP: Final = "system:nodes"
 
+ACCESS_VOLUME_PREFIX: Final = "kube-api-access-"
+"""Begins the name of the volume with a token that the API adds to pods, as in Kubernetes."""
+
 DNS_SERVICE: Final = ("kube-system", "kube-dns")
 """Namespace and name of the service that holds the address of cluster DNS."""
 _DNS_POSITION: Final = 10

@@ -34,7 +34,10 @@ class TokenIssuer(Protocol):
     """Gives pods their tokens. Implemented by agent/session/tokens.py."""
 
     async def issue(self, pod: Pod, source: TokenSource) -> tuple[bytes, float]:
-        """A new token of the pod's service account, and its lifetime in seconds. Raises AgentError."""
+        """A new token of the pod's service account, and its lifetime in seconds. Raises AgentError.
+
+        MasterAway: nobody can be asked now.
+        """
         ...
 
 

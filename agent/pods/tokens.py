@@ -1,7 +1,8 @@
 """The tokens of one pod: asked for when its volumes are prepared, kept in memory, and renewed in time.
 
 Owns when a token is renewed: by the kubelet's rules, when a fifth of its life is left or after a day. A token that
-cannot be renewed is used as long as it is valid.
+cannot be renewed is used as long as it is valid. Tokens are given up if the master stays away, as after a power failure
+of all machines: then they are asked for again and again beside the running pod.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.clock import Clock
-from agent.errors import AgentError
+from agent.errors import AgentError, MasterAway
 from agent.model import Pod, TokenSource
 from agent.pods.interface import TokenIssuer
 from agent.pods.refs import tokens_of
@@ -23,6 +24,8 @@ _LEFT: Final = 0.2
 """The part of a token's life that is left when it is renewed."""
 _LONGEST_S: Final = 24 * 3600.0
 _JITTER_S: Final = 10.0
+_AWAY_S: Final = 10.0
+"""How long a pod waits for a master that is away."""
 _RETRY_S: Final = 10.0
 """Until the next attempt, while the pod has a token that is still valid."""
 
@@ -49,6 +52,8 @@ class PodTokens:
         self._uniform = uniform
         self._held: dict[TokenSource, _Held] = {}
         self._next: dict[TokenSource, float] = {}
+        self._away_since: float | None = None
+        """When the master was first found to be away; None: it was there at the last attempt."""
 
     async def of(self, pod: Pod) -> Tokens:
         """All tokens of the pod's volumes that are valid, some of them new."""
@@ -62,7 +67,9 @@ class PodTokens:
                 problem = await self._renew(pod, source) or problem
             held = self._held.get(source)
             self._next[source] = held.renew_at if held is not None else self._clock.monotonic() + _RETRY_S
-        return Tokens({source: held.text for source, held in self._held.items()}, problem)
+        texts = {source: held.text for source, held in self._held.items()}
+        away_s = 0.0 if self._away_since is None else self._clock.monotonic() - self._away_since
+        return Tokens(texts, problem, given_up=away_s >= _AWAY_S)
 
     @property
     def renew_in_s(self) -> float | None:
@@ -74,11 +81,16 @@ class PodTokens:
         try:
             text, lifetime_s = await self._issuer.issue(pod, source)
         except AgentError as error:
+            if not isinstance(error, MasterAway):
+                self._away_since = None
+            elif self._away_since is None:
+                self._away_since = self._clock.monotonic()
             _LOG.warning("pod %s: no new token of service account %s: %s", pod.ref, pod.service_account, error)
             held, now = self._held.pop(source, None), self._clock.monotonic()
             if held is not None and now < held.ends_at:
                 self._held[source] = _Held(held.text, min(now + _RETRY_S, held.ends_at), held.ends_at)
             return str(error)
+        self._away_since = None
         now = self._clock.monotonic()
         used_s = min(lifetime_s * (1 - _LEFT), _LONGEST_S) - self._uniform(0.0, _JITTER_S)
         self._held[source] = _Held(text, now + max(used_s, _RETRY_S), now + lifetime_s)

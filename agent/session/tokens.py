@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from agent.errors import AgentError
+from agent.errors import AgentError, MasterAway
 from agent.model import Pod, TokenSource
 from agent.session.channel import Master
 from agent.session.errors import SessionError
@@ -35,9 +35,9 @@ class SessionTokens:
         self._session = None
 
     async def issue(self, pod: Pod, source: TokenSource) -> tuple[bytes, float]:
-        """A token of the pod's account, and its lifetime in seconds. Raises NoToken."""
+        """A token of the pod's account, and its lifetime in seconds. Raises NoToken, MasterAway."""
         if self._session is None:
-            raise NoToken("no session with the master")
+            raise MasterAway("no session with the master")
         master, session_id, version = self._session
         if version < contract.TOKENS_SINCE:
             raise NoToken("the master gives no tokens; upgrade it")

@@ -17,6 +17,7 @@ from agent.volumes.errors import VolumeError
 from agent.volumes.filesets import File
 from agent.volumes.interface import MemoryFiles, VolumeContext
 from agent.volumes.ownership import READABLE, give_to
+from proto import contract
 
 _PERMISSIONS: Final = 0o777
 _TOKEN_MODE: Final = 0o600
@@ -67,7 +68,9 @@ class FilesKind:
                 for item in source.items:
                     yield item.path, self._downward(item, context), item.mode
             case TokenSource():
-                yield source.path, _token(source, context), _token_mode(context)
+                token = _token(source, context)
+                if token is not None:
+                    yield source.path, token, _token_mode(context)
 
     def _downward(self, item: DownwardFile, context: VolumeContext) -> bytes:
         if item.resource is not None:
@@ -113,12 +116,17 @@ def _name(source: KeysSource, context: VolumeContext) -> str:
     return f'{"secret" if source.secret else "config map"} "{ObjectRef(context.pod.namespace, source.name)}"'
 
 
-def _token(source: TokenSource, context: VolumeContext) -> bytes:
-    """The token, or the one that was written last: it may still be valid when the master cannot be reached."""
+def _token(source: TokenSource, context: VolumeContext) -> bytes | None:
+    """The token, or the one that was written last: it may still be valid when the master cannot be reached.
+
+    None: the file follows when the master is back. Only in the volume that the API adds to pods: most of them never use
+    it, and they run again after a reboot without the master. Kubernetes' pods wait.
+    """
     token = context.tokens.texts.get(source)
     if token is None:
         token = filesets.present(context.directory, source.path)
-    if token is None:
+    is_added = context.name.startswith(contract.ACCESS_VOLUME_PREFIX)
+    if token is None and not (is_added and context.tokens.given_up):
         raise VolumeError(
             f'volume "{context.name}": no token of service account "{context.pod.service_account}": '
             f"{context.tokens.problem or 'none has come from the master'}"

@@ -19,11 +19,12 @@ S_contra = TypeVar("S_contra", bound=VolumeSource, contravariant=True)
 class Tokens:
     """The tokens of a pod that could be had; a volume that was written before keeps those that are missing.
 
-    `problem`: why some are missing.
+    `problem`: why some are missing. `given_up`: they are not worth waiting for, as the master is away.
     """
 
     texts: Mapping[TokenSource, bytes] = field(default_factory=dict, repr=False)
     problem: str = ""
+    given_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,15 @@
 Only the directory of the master's store or the agent's state is affected, not the engine's, and not the logs.
 """
 
+import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from hull.mounts import bind, detach, mounts_below
+from hull.trees import remove_tree
 from lab.cluster import Cluster
 from lab.errors import LabError
 from lab.hosts import immutable
@@ -29,8 +33,26 @@ def limit(cluster: Cluster, host: str, size_bytes: int) -> None:
     directory.mkdir(mode=0o700)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0700", "tmpfs", str(directory)]
     subprocess.run(command, check=True, capture_output=True, text=True)
-    shutil.copytree(before, directory, symlinks=True, dirs_exist_ok=True)
-    shutil.rmtree(before)
+    mounted = [Path(point).relative_to(before) for point in mounts_below(before)]
+    copied = _without({before / point for point in mounted})
+    shutil.copytree(before, directory, symlinks=True, dirs_exist_ok=True, ignore=copied)
+    for point in mounted:
+        _move_mount(before / point, directory / point)
+    remove_tree(before)
+
+
+def _without(points: set[Path]) -> Callable[[str, list[str]], list[str]]:
+    """What a copy leaves out: the content of mounted volumes in memory, which are not on the disk."""
+    return lambda directory, names: names if Path(directory) in points else []
+
+
+def _move_mount(source: Path, target: Path) -> None:
+    descriptor = os.open(source, os.O_PATH)
+    try:
+        bind(descriptor, target)
+    finally:
+        os.close(descriptor)
+    detach(source)
 
 
 def fill(cluster: Cluster, host: str) -> None:

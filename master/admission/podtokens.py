@@ -25,10 +25,10 @@ from master.kinds.core.pod.projected import (
     VolumeProjection,
 )
 from master.kinds.core.pod.volume import Volume, VolumeMount
+from proto.contract import ACCESS_VOLUME_PREFIX
 
 PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where programs look for their token: the Kubernetes documentation."""
-PREFIX: Final = "kube-api-access-"
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 """The letters of generated names in Kubernetes."""
 _SUFFIX: Final = 5
@@ -59,7 +59,7 @@ C = TypeVar("C", bound=Container)
 def with_token(spec: PodSpec) -> PodSpec:
     """The spec with the volume; a container that mounts something else at its path keeps that."""
     names = {volume.name for volume in spec.volumes}
-    present = next((volume.name for volume in spec.volumes if volume.name.startswith(PREFIX)), "")
+    present = next((volume.name for volume in spec.volumes if volume.name.startswith(ACCESS_VOLUME_PREFIX)), "")
     mount = VolumeMount(name=present or _free_name(names), read_only=True, mount_path=PATH)
     init_containers = tuple(_mounting(container, mount) for container in spec.init_containers)
     containers = tuple(_mounting(container, mount) for container in spec.containers)
@@ -76,7 +76,7 @@ def _mounting(container: C, mount: VolumeMount) -> C:
 
 
 def _free_name(taken: set[str]) -> str:
-    names = (PREFIX + _suffix(f"{number} {' '.join(sorted(taken))}") for number in itertools.count())
+    names = (ACCESS_VOLUME_PREFIX + _suffix(f"{number} {' '.join(sorted(taken))}") for number in itertools.count())
     return next(name for name in names if name not in taken)
 
 

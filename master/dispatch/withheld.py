@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from master.kinds.core.pod.model import PodStatus
+from proto import contract
 from proto.gen import desired_pb2 as wire
 
 SINCE: Final = 3
@@ -18,8 +19,6 @@ SINCE: Final = 3
 
 VOLUME: Final = "upgrade-the-agent"
 """The name of the added volume, which the reported reason begins with."""
-
-_INJECTED: Final = "kube-api-access-"
 
 
 def for_older_agents(message: wire.Pod, status: PodStatus) -> wire.Pod | None:
@@ -57,7 +56,7 @@ def _keep(items: Any, kept: list[Any]) -> None:
 
 def _is_injected(volume: wire.Volume) -> bool:
     """Whether it is the volume with a token that the master gave to the pod (master/admission/podtokens.py)."""
-    return volume.name.startswith(_INJECTED) and volume.HasField("projected")
+    return volume.name.startswith(contract.ACCESS_VOLUME_PREFIX) and volume.HasField("projected")
 
 
 def has_run(status: PodStatus) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.errors import MasterAway
 from agent.model import FilesVolume, Pod, TokenSource, Volume
 from agent.pods.tokens import PodTokens
 from agent.session.tokens import NoToken, SessionTokens
@@ -57,13 +58,25 @@ async def test_a_token_that_cannot_be_renewed_is_used_until_it_ends() -> None:
     assert not given.texts and given.problem == "no session with the master"
 
 
+async def test_a_token_is_given_up_when_the_master_stays_away_and_had_when_it_is_back() -> None:
+    held = Held()
+    held.issuer.failure = MasterAway("no session with the master")
+    assert not (await held.tokens.of(with_tokens(TOKEN))).given_up
+    await held.clock.advance(10)
+    assert (await held.tokens.of(with_tokens(TOKEN))).given_up and held.tokens.renew_in_s == 10
+    held.issuer.failure = NoToken("no such account")
+    assert not (await held.tokens.of(with_tokens(TOKEN))).given_up, "the master has answered"
+    held.issuer.failure = None
+    assert await held.texts(TOKEN) == ["token 1 of robot"]
+
+
 async def test_a_pod_without_tokens_has_nothing_to_renew() -> None:
     held = Held()
     assert await held.texts() == [] and held.tokens.renew_in_s is None
 
 
 async def test_without_a_session_there_is_no_token() -> None:
-    with pytest.raises(NoToken, match="no session"):
+    with pytest.raises(MasterAway, match="no session"):
         await SessionTokens().issue(with_tokens(TOKEN), TOKEN)
 
 

@@ -116,6 +116,17 @@ def test_a_token_that_cannot_be_had_stays_as_it_was(bed: Bed) -> None:
     assert (path / "token").read_bytes() == b"t1" and (path / "labels").read_bytes() == b""
 
 
+def test_only_the_volume_that_the_api_added_does_without_a_token_while_the_master_is_away(bed: Bed) -> None:
+    away = Tokens({}, "no session", given_up=True)
+    added = Volume("kube-api-access-x", ALL)
+    path = bed.volumes.prepare(replace(POD, volumes=(added,)), DESIRED, away)[added.name]
+    assert (path / "labels").read_bytes() == b'app="web"' and not (path / "token").exists()
+    bed.volumes.prepare(replace(POD, volumes=(added,)), DESIRED, Tokens({TOKEN: b"t1"}))
+    assert (path / "token").read_bytes() == b"t1"
+    with pytest.raises(VolumeError, match="no token"):
+        bed.volumes.prepare(replace(POD, volumes=(Volume("own", ALL),)), DESIRED, away)
+
+
 def test_a_token_is_for_the_common_user_and_the_group_of_the_pod_only(bed: Bed) -> None:
     one = SecurityContext(run_as_user=os.getuid())
     app, other = Container("app", "web:1", security=one), Container("other", "web:1", security=one)

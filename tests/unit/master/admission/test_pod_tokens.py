@@ -9,12 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from master import kinds
-from master.admission.podtokens import PATH, PREFIX, with_token
+from master.admission.podtokens import PATH, with_token
 from master.api.identity import Caller
 from master.api.resources import Resources
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.kinds.core.serviceaccount import ServiceAccount
 from master.objects.meta import ObjectMeta
+from proto.contract import ACCESS_VOLUME_PREFIX as PREFIX
 
 MOUNT = {"name": "own", "mountPath": PATH}
 
