@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from agent import model
+from agent.errors import MasterAway
 from agent.session.tokens import NoToken
 from master import kinds
 from master.api.errors import Unauthorized
@@ -87,5 +88,5 @@ async def test_without_a_session_there_is_no_token(master: MasterEnd, tmp_path: 
     async with agent.running():
         await until(lambda: master.ready("node-1") == "True")
         pod = await pod_on(master, "node-1")
-    with pytest.raises(NoToken, match="no session with the master"):
+    with pytest.raises(MasterAway, match="no session with the master"):
         await agent.tokens.issue(pod, INJECTED)
