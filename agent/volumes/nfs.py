@@ -61,7 +61,7 @@ class NfsMounts:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a character 0
             raise VolumeError(f"{_share(source)} cannot be mounted: {error}") from error
         try:
             _, complaint = await process.communicate()
@@ -82,9 +82,9 @@ class NfsMounts:
 
 
 def arguments(source: Nfs, directory: Path) -> list[str]:
-    """The arguments of mount(8)."""
+    """The arguments of mount(8). `--` ends its options: a name of a server may begin like one."""
     options = [*source.mount_options, *(["ro"] if source.read_only else [])]
-    return ["-t", "nfs", *(["-o", ",".join(options)] if options else []), _share(source), str(directory)]
+    return ["-t", "nfs", *(["-o", ",".join(options)] if options else []), "--", _share(source), str(directory)]
 
 
 def _share(source: Nfs) -> str:

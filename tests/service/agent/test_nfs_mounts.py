@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getopt
 import sys
 from pathlib import Path
 
@@ -46,14 +47,26 @@ def bed(tmp_path: Path) -> Bed:
 
 def test_the_arguments_are_those_of_mount() -> None:
     at = Path("/v")
-    assert arguments(Nfs("s", "/x"), at) == ["-t", "nfs", "s:/x", "/v"]
+    assert arguments(Nfs("s", "/x"), at) == ["-t", "nfs", "--", "s:/x", "/v"]
     read_only = Nfs("fd00::1", "/x", read_only=True, mount_options=("nfsvers=4.2", "soft"))
-    assert arguments(read_only, at) == ["-t", "nfs", "-o", "nfsvers=4.2,soft,ro", "[fd00::1]:/x", "/v"]
+    assert arguments(read_only, at) == ["-t", "nfs", "-o", "nfsvers=4.2,soft,ro", "--", "[fd00::1]:/x", "/v"]
 
 
 async def test_a_share_is_mounted_at_a_directory_that_is_made(bed: Bed) -> None:
     await bed.mounts().mount(Nfs("s", "/data"), bed.directory / "v")
-    assert bed.calls() == [f"-t nfs s:/data {bed.directory}/v"] and (bed.directory / "v").is_dir()
+    assert bed.calls() == [f"-t nfs -- s:/data {bed.directory}/v"] and (bed.directory / "v").is_dir()
+
+
+def test_a_server_that_looks_like_an_option(tmp_path: Path) -> None:
+    # Otherwise mount(8) would take what to mount from a file that the pod may have written.
+    share = Nfs(f"-T{tmp_path}/fstab", "/x")
+    options, operands = getopt.getopt(arguments(share, Path("/v")), "t:o:T:")
+    assert options == [("-t", "nfs")] and operands == [f"-T{tmp_path}/fstab:/x", "/v"]
+
+
+async def test_a_path_with_a_character_0_is_refused(bed: Bed) -> None:
+    with pytest.raises(VolumeError, match="cannot be mounted: embedded null byte"):
+        await bed.mounts().mount(Nfs("s", "/a\0b"), bed.directory / "v")
 
 
 async def test_the_complaint_of_the_command_is_the_reason(bed: Bed) -> None:
