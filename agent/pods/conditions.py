@@ -33,14 +33,16 @@ def conditions(
     """
     fresh = (
         Condition("PodReadyToStartContainers", "True" if connected else "False"),
-        _initialized(None if phase is PodPhase.SUCCEEDED else incomplete),
+        _initialized(phase, incomplete),
         *_ready(phase, lasting),
         *_restarting(pod, phase, restarting=restarting),
     )
     return tuple(_dated(condition, now, previous) for condition in fresh)
 
 
-def _initialized(incomplete: Iterable[str] | None) -> Condition:
+def _initialized(phase: PodPhase, incomplete: Iterable[str] | None) -> Condition:
+    if phase is PodPhase.SUCCEEDED:
+        return Condition("Initialized", "True", _ENDED[phase])
     if incomplete is None:
         return Condition("Initialized", "True")
     message = f"containers with incomplete status: [{' '.join(incomplete)}]"
