@@ -46,6 +46,8 @@ class Limits:
     """A pull without progress for this time does not count any more."""
     pull_progress_s: float = 120.0
     """A pull without progress for this time has failed."""
+    flush_s: float = 5.0
+    """After this time, input that a process has not read is lost when its stream has been closed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ async def _streams(
     try:
         yield DockerProcess(client, connection, path, tty=tty)
     finally:
-        connection.writer.close()
+        connection.close(flush_s=client.limits.flush_s)
 
 
 async def _beginning(process: Process) -> bytes:

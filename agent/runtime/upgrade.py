@@ -26,9 +26,18 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    def close(self, *, flush_s: float) -> None:
+        """Close it; what the engine has not taken after `flush_s` seconds is lost.
+
+        A process may never read its input, and closing alone would wait for that as long as it runs.
+        """
+        self.writer.close()
+        if self.writer.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(flush_s, self.writer.transport.abort)
+
 
 async def upgrade(client: EngineClient, request: Request) -> Connection:
-    """Send the request, after whose answer the connection is a stream; the caller closes its writer.
+    """Send the request, after whose answer the connection is a stream; the caller closes it.
 
     Raises EngineError for an answer that is an error, EngineGone, TimedOut.
     """
