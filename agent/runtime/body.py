@@ -31,7 +31,8 @@ class Body:
                 yield piece
 
     async def values(self) -> AsyncGenerator[Any, None]:
-        """The JSON values of a body that has one in each line. Raises EngineGone, also for what is not JSON."""
+        """The JSON values of a body that has one in each line. Raises EngineGone if it breaks off, EngineFault for
+        what is not JSON."""
         rest = b""
         async for piece in self.pieces():
             *whole, rest = (rest + piece).split(b"\n")

@@ -48,7 +48,8 @@ def pull_fault(text: str, image: str, reference: Reference, *, source: str) -> R
 
     `source`: where the credentials come from that were sent; empty if there were none.
     """
-    lower = text.lower()
+    # Without the image's name, which may read like a cause: `manifest for team/tls:1 not found`.
+    lower = text.lower().replace(f"{reference.repository}:{reference.tag}".lower(), "")
 
     def message(cause: str) -> str:
         return f'Failed to pull image "{image}": {cause.format(host=reference.host)}: {text}'

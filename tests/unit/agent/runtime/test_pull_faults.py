@@ -48,6 +48,18 @@ def test_the_cause_is_named(text: str, kind: type[RuntimeFault], cause: str) -> 
     assert str(fault).startswith(f'Failed to pull image "{IMAGE}": ') and cause in str(fault) and text in str(fault)
 
 
+@pytest.mark.parametrize("image", ["r.example:5000/team/tls:1", "r.example:5000/denied", "team/forbidden"])
+def test_the_images_name_is_not_taken_for_the_cause(image: str) -> None:
+    reference = parse(image)
+    text = f"manifest for {reference.repository}:{reference.tag} not found: manifest unknown: manifest unknown"
+    assert type(pull_fault(text, image, reference, source="")) is ImageNotFound
+
+
+def test_a_cause_that_reads_like_an_image_is_found() -> None:
+    text = "remote error: tls: handshake failure"
+    assert "do not agree on TLS" in str(pull_fault(text, "tls", parse("tls"), source=""))
+
+
 def test_refused_credentials_are_named() -> None:
     fault = pull_fault("unauthorized: incorrect password", IMAGE, parse(IMAGE), source='secret "default/key"')
     assert 'denies access with the credentials of secret "default/key"' in str(fault)
