@@ -58,7 +58,7 @@ class DockerImages:
         if known is not None:
             return known
         parse(image)
-        what = f"inspect image {image}"
+        what, asked_at = f"inspect image {image}", self._memory.changes
         try:
             with faults(what):
                 answer = await self._client.call(Request("GET", f"/images/{quote(image)}/json", what))
@@ -66,5 +66,5 @@ class DockerImages:
             return None
         with readable(what):
             present = image_from_inspect(answer)
-        self._memory.put(image, present)
+        self._memory.put(image, present, asked_at=asked_at)
         return present

@@ -22,16 +22,20 @@ class ImageMemory:
     def __init__(self) -> None:
         self._images: dict[str, Image] = {}
         self._watchers = 0
+        self.changes = 0
+        """How often the images have changed."""
 
     def get(self, image: str) -> Image | None:
         return self._images.get(image)
 
-    def put(self, name: str, image: Image) -> None:
-        if self._watchers:
+    def put(self, name: str, image: Image, *, asked_at: int) -> None:
+        """`asked_at`: `changes` when the engine was asked. An answer that may be older than a change is not kept."""
+        if self._watchers and asked_at == self.changes:
             self._images[name] = image
 
     def forget(self) -> None:
         """The engine's images have changed: empty the cache."""
+        self.changes += 1
         self._images.clear()
 
     def watch(self) -> None:
