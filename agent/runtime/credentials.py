@@ -41,13 +41,13 @@ async def registry_auth(host: str) -> str:
         # Without its helpers, which the SDK would call on this thread.
         plain = docker.auth.AuthConfig({"auths": config.auths})
         entry = entry or plain.resolve_authconfig(host)
-    except (docker.errors.DockerException, OSError, ValueError, LookupError) as error:
+    except (docker.errors.DockerException, OSError, ValueError, LookupError, TypeError) as error:
         raise PullFailed(f"the Docker configuration of this node cannot be used for {host}: {error}") from error
     return docker.auth.encode_header(entry).decode() if entry else ""
 
 
 async def _from_helper(helper: str, host: str) -> dict[str, Any] | None:
-    """What the program `docker-credential-HELPER` knows. Raises OSError, ValueError, LookupError."""
+    """What the program `docker-credential-HELPER` knows. Raises OSError, ValueError, LookupError, TypeError."""
     server = docker.auth.INDEX_URL if host == DOCKER_HUB else host
     process = await asyncio.create_subprocess_exec(
         f"docker-credential-{helper}",

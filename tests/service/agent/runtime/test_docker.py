@@ -162,6 +162,19 @@ async def test_the_hosts_credentials_are_sent_to_their_registry_only(
     assert "X-Registry-Auth" not in engine.headers
 
 
+@pytest.mark.parametrize("answer", ["[]", "{}", "nonsense", '{"Username": "me"}'])
+async def test_a_broken_credential_helper_is_named(
+    runtime: DockerRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    program = tmp_path / "docker-credential-fake"
+    program.write_text(f"#!/bin/sh\nread server\necho '{answer}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    configure(monkeypatch, tmp_path, {"credHelpers": {"r.example": "fake"}})
+    with pytest.raises(PullFailed, match=r"Docker configuration of this node cannot be used for r\.example"):
+        await runtime.images.pull("r.example/app:1")
+
+
 @pytest.mark.parametrize(
     "configuration",
     [
