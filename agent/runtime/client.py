@@ -36,7 +36,7 @@ class Limits:
     call_s: float = 120.0
     """The deadline of a call: an engine that is busy with a hundred containers needs several seconds."""
     look_s: float = 10.0
-    """The deadline of looking at one container of many."""
+    """The deadline of looking at one container of many, or at a command that took too long."""
     calls: int = max(4, 2 * (os.cpu_count() or 1))
     """On two cores, more than four calls at once gain nothing."""
     stuck_s: float = 5.0

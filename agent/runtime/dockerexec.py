@@ -112,9 +112,9 @@ class DockerExec:
                 os.close(descriptor)
 
     async def _look(self, identity: str) -> dict[str, Any]:
-        answer: dict[str, Any] = await _asked(
-            self._client, Request("GET", f"/exec/{identity}/json", "inspect a command")
-        )
+        request = Request("GET", f"/exec/{identity}/json", "inspect a command")
+        # The caller's time is over already: an engine that hangs must not keep it waiting for long.
+        answer: dict[str, Any] = await _asked(self._client, request, within_s=self._client.limits.look_s)
         return answer
 
 
@@ -172,10 +172,10 @@ class DockerProcess:
         raise EngineFault("the container engine does not report the end of a command whose output has ended")
 
 
-async def _asked(client: EngineClient, request: Request) -> Any:
+async def _asked(client: EngineClient, request: Request, *, within_s: float = 0.0) -> Any:
     """The engine's answer. Probes and people wait for it: calls about other containers do not keep it waiting."""
     with process_faults(request.what):
-        return await client.call(request, at_once=True)
+        return await client.call(request, within_s=within_s, at_once=True)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from agent.runtime.docker import DockerRuntime
-from agent.runtime.errors import EngineFault, EngineGone, NoSuchContainer, NotRunning
+from agent.runtime.errors import EngineFault, EngineGone, NoSuchContainer, NotRunning, TimedOut
 from agent.runtime.process import Result
 from agent.runtime.records import ContainerId
 from tests.fakes.docker_engine import FakeEngine, frame
@@ -44,6 +44,15 @@ async def test_the_version_is_asked_again_at_the_upgrade_too(engine: FakeEngine,
     engine.fails = replaced
     assert await run(runtime, made) == Result(3, b"done\n")
     assert engine.requests.count("POST /exec/command/start") == 2
+
+
+@pytest.mark.timeout(30)
+async def test_the_end_of_a_command_that_took_too_long_does_not_wait_for_an_engine_that_hangs(
+    engine: FakeEngine, runtime: DockerRuntime
+) -> None:
+    engine.hangs = lambda request: request.path.endswith("/exec/command/json")
+    with pytest.raises(TimedOut, match="command 'true' timed out after"):
+        await runtime.exec.run(ContainerId(engine.add("a")), TRUE, timeout_s=0.5)
 
 
 async def test_a_container_that_does_not_run(engine: FakeEngine, runtime: DockerRuntime) -> None:
