@@ -67,8 +67,9 @@ class PodFiles:
             text = hosts_text(pod, address, dns)
         hosts.parent.mkdir(parents=True, exist_ok=True)
         # Only if it changes: a container that reads it during the write could see an empty file.
-        if not hosts.is_file() or hosts.read_text(errors="surrogateescape") != text:
-            hosts.write_text(text, errors="surrogateescape")
+        data = text.encode(errors="surrogateescape")
+        if _beginning(hosts, len(data) + 1) != data:
+            hosts.write_bytes(data)
 
     def mounts(self, pod: Pod, container: Container, attempt: int) -> list[Mount]:
         """The mounts of these files into a container, except at paths where the container mounts a volume."""
@@ -154,6 +155,15 @@ class PodFiles:
 
     def _replaced_file(self, container: str, instance: ContainerId) -> Path:
         return self._directory / "containers" / container / f"{instance}.replaced"
+
+
+def _beginning(file: Path, size: int) -> bytes | None:
+    """The first bytes: a container may have made the file longer than this machine's memory. None without a file."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(size)
+    except FileNotFoundError:
+        return None
 
 
 def seccomp_profile(directory: Path, name: str) -> str:

@@ -5,6 +5,8 @@ A pod in the host's network has the host's file with its aliases. Pure functions
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,7 @@ fe00::0\tip6-mcastprefix
 fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 """
+_MOST_BYTES: Final = 16 << 20
 _HEAD_OF_HOST: Final = "# Kubernetes-managed hosts file (host network).\n"
 _HEAD_OF_ALIASES: Final = "\n# Entries added by HostAliases.\n"
 
@@ -43,13 +46,20 @@ def of_host(root: Path) -> str:
     """The file `etc/hosts` of the host whose file system is below `root`; empty if there is none.
 
     Raises ContainerConfigError for a file that cannot be read, and for a link that leads out: pods may change files of
-    the host, but other files of the machine are not theirs.
+    the host, but other files of the machine are not theirs. A pipe in its place must not stop the agent either.
     """
     path = (root / "etc" / "hosts").resolve()
     if not path.is_relative_to(root.resolve()):
         raise ContainerConfigError(f"/etc/hosts of the node leads out of {root}")
     try:
-        return path.read_text(errors="surrogateescape")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
+                raise ContainerConfigError("/etc/hosts of the node cannot be read: not a file, or too long")
+            return os.read(descriptor, _MOST_BYTES).decode(errors="surrogateescape")
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return ""
     except OSError as error:

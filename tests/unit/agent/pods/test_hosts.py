@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,27 @@ def test_the_hosts_file_may_lack_and_must_not_lead_out(tmp_path: Path) -> None:
     hosts.mkdir()
     with pytest.raises(ContainerConfigError, match="cannot be read"):
         of_host(root)
+    hosts.rmdir()
+    os.mkfifo(hosts)
+    with pytest.raises(ContainerConfigError, match="not a file"):
+        of_host(root)
+    hosts.unlink()
+    hosts.touch()
+    os.truncate(hosts, 1 << 40)
+    with pytest.raises(ContainerConfigError, match="too long"):
+        of_host(root)
+
+
+async def test_a_container_cannot_make_the_agent_read_more_than_it_has_memory(bed: Bed) -> None:
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+        app = bed.engine.named("app")[0]
+        hosts = next(mount.source for mount in bed.engine.specs[app.id].mounts if mount.target == "/etc/hosts")
+        os.truncate(hosts, 1 << 40)
+        bed.engine.end(bed.engine.named("POD")[0].name, 137)
+        await settle()
+        assert Path(hosts).read_bytes().endswith(b"\tweb\n") and bed.ready()
 
 
 @pytest.mark.parametrize("in_host_network", [False, True])
