@@ -42,7 +42,7 @@ _LOOKAHEAD: Final = len("<!--")
 _OVERLAP: Final = len("</plaintext")
 """More than any end that is searched for, which may be divided between two pieces."""
 _LONGEST_TAG: Final = 1 << 14
-"""Characters of an unfinished tag that are kept; a longer one passes as it is."""
+"""Characters in which the end of a tag is searched for; a longer tag passes as it is."""
 _PIECE: Final = 1 << 16
 
 
@@ -85,11 +85,14 @@ class Links:
         if text[start + 1] in "!?/":
             self._until = _END_OF_COMMENT if text.startswith("<!--", start) else _END
             return text[start : start + 2], start + 2
-        if (tag := _TAG.match(text, start)) is not None:
+        if not ("a" <= text[start + 1].lower() <= "z"):
+            return "<", start + 1
+        if (tag := _TAG.match(text, start, start + _LONGEST_TAG)) is not None:
             return self._tag(tag), tag.end()
-        if text[start + 1].isalpha() and len(text) - start < _LONGEST_TAG:
+        if len(text) - start < _LONGEST_TAG:
             return None
-        return "<", start + 1
+        # All that was searched passes at once: if each `<` in it were searched again, a page could stop the master.
+        return text[start : start + _LONGEST_TAG], start + _LONGEST_TAG
 
     def _pass(self, text: str, position: int, until: re.Pattern[str]) -> tuple[str, int] | None:
         found = until.search(text, position)

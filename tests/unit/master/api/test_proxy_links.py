@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from functools import partial
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from master.api.remote import proxylinks
 from master.api.remote.proxyheaders import redirected
 from master.api.remote.proxylinks import Coded, Links, page
 
@@ -59,6 +61,27 @@ def test_a_page_is_the_same_in_any_pieces(sent: str, expected: str) -> None:
 def test_other_text_passes_unchanged(words: list[str]) -> None:
     data = "".join(words).encode("latin-1")
     assert through(Links(lambda link: link), *(word.encode("latin-1") for word in words)) == data
+
+
+def test_a_piece_full_of_unfinished_tags_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each search for the end of a tag reads thousands of characters, and the master does nothing else meanwhile."""
+    searched: list[int] = []
+
+    class Counting:
+        def match(self, text: str, start: int, end: int) -> re.Match[str] | None:
+            searched.append(min(end, len(text)) - start)
+            return tags.match(text, start, end)
+
+    tags = proxylinks._TAG
+    monkeypatch.setattr(proxylinks, "_TAG", Counting())
+    data = b'<a x="' * 10_000
+    assert through(Links(MOVED), data) == data
+    assert 0 < sum(searched) <= len(data)
+
+
+def test_a_letter_of_another_alphabet_begins_no_tag() -> None:
+    data = b"<\xe9" + b"x" * 20_000
+    assert through(Links(MOVED), data, b'<a href="/x">') == data + b'<a href="/proxy/x">'
 
 
 def test_an_endless_tag_is_not_kept() -> None:
