@@ -19,9 +19,16 @@ _CORS: Final = (
     *("access-control-allow-credentials", "access-control-allow-headers", "access-control-allow-methods"),
     *("access-control-allow-origin", "access-control-expose-headers", "access-control-max-age"),
 )
-_OURS: Final = ("authorization", "impersonate-user", "impersonate-group", "impersonate-uid")
-"""They are for the API server: a pod must not see the caller's token."""
-_EXTRA: Final = "impersonate-extra-"
+_OURS: Final = (
+    *("authorization", "impersonate-user", "impersonate-group", "impersonate-uid"),
+    *("x-remote-user", "x-remote-group", "x-remote-uid"),
+)
+"""They are for the API server: a pod must not see the caller's token, nor believe who the caller says that he is.
+
+A pod that serves an aggregated API trusts `X-Remote-*`. kube-apiserver drops them (k8s.io/apiserver,
+pkg/endpoints/filters/authentication.go).
+"""
+_EXTRA: Final = ("impersonate-extra-", "x-remote-extra-")
 
 Headers = Sequence[tuple[str, str]]
 """In their order; a name may be repeated."""

@@ -24,6 +24,14 @@ def test_a_pod_sees_neither_the_token_nor_what_concerns_the_connection() -> None
     ]
 
 
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_nobody_tells_a_pod_that_he_is_another_user(upgrade: bool) -> None:
+    """A pod may believe these headers, as the server of an aggregated API does."""
+    claims = ("X-Remote-User", "x-remote-group", "X-Remote-Uid", "X-Remote-Extra-Scopes", "Impersonate-Extra-Scopes")
+    kept = request_headers([(name, "admin") for name in claims], client="a", uri="/", upgrade=upgrade)
+    assert "admin" not in [value for _, value in kept]
+
+
 def test_an_upgrade_keeps_what_asks_for_it() -> None:
     sent = [
         ("Connection", "Upgrade"),
