@@ -102,6 +102,9 @@ async def relay(request: web.BaseRequest, connection: TcpConnection, place: Plac
             raise Unavailable(f"error trying to reach service: {error or type(error).__name__}") from error
         async with answer:
             if answer.status == _SWITCHED:
+                if not upgrade:  # the client would take what follows for the answers to its next requests
+                    to = answer.headers.get("Upgrade", "")
+                    raise InternalError(f'backend tried to switch protocol "{to}" when "" was requested')
                 return await _switch(request, answer)
             if upgrade and answer.status < 400:
                 raise InternalError(f"invalid upgrade response: status code {answer.status}")

@@ -203,6 +203,23 @@ async def test_a_pod_that_does_not_upgrade_is_an_error(bed: Bed) -> None:
     assert refused.value.status == 500
 
 
+async def test_a_pod_cannot_upgrade_a_connection_by_itself(bed: Bed) -> None:
+    """What it sends afterwards would be the answers to the next requests on the client's connection."""
+
+    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(switch, "127.0.0.1", 0)
+    answer = await bed.client("GET", through(server.sockets[0].getsockname()[1], "/"))
+    server.close()
+    assert answer.status == 500
+    assert 'backend tried to switch protocol "odd" when "" was requested' in answer.json["message"]
+
+
 async def test_a_pod_with_tls_is_reached_by_the_scheme(bed: Bed) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(bed.client.pki.server.certificate, bed.client.pki.server.key)
