@@ -37,9 +37,9 @@ Headers = Sequence[tuple[str, str]]
 def request_headers(headers: Headers, *, client: str, uri: str, upgrade: bool) -> Headers:
     """The headers for the pod. `client`: the caller's address; `uri`: the path that the client has asked for.
 
-    With `upgrade`, those that ask for the upgrade remain.
+    With `upgrade`, those that ask for the upgrade remain. How the body is divided is said anew, by who sends it.
     """
-    dropped = {*_OURS, "expect", "x-forwarded-for"}
+    dropped = {*_OURS, "expect", "transfer-encoding", "x-forwarded-for"}
     if not upgrade:
         dropped |= {*_hop_by_hop(headers), "x-forwarded-uri"}
     kept = [(name, value) for name, value in headers if name.lower() not in dropped]

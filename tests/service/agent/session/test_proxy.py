@@ -203,6 +203,25 @@ async def test_a_pod_that_does_not_upgrade_is_an_error(bed: Bed) -> None:
     assert refused.value.status == 500
 
 
+async def test_a_request_for_an_upgrade_may_have_a_body_in_chunks(bed: Bed) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"some"
+        yield b" bytes"
+
+    got: list[bytes] = []
+
+    async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+        got.append(await request.read())
+        return web.Response(status=426)
+
+    async with serving(refuse) as port:
+        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/')}"
+        headers = {"Connection": "Upgrade", "Upgrade": "odd"}
+        async with bed.session.post(address, data=body(), headers=headers, ssl=bed.client.context) as answer:
+            assert answer.status == 426
+    assert got == [b"some bytes"]
+
+
 async def test_a_pod_cannot_upgrade_a_connection_by_itself(bed: Bed) -> None:
     """What it sends afterwards would be the answers to the next requests on the client's connection."""
 

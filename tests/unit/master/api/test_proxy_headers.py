@@ -37,6 +37,7 @@ def test_an_upgrade_keeps_what_asks_for_it() -> None:
         ("Connection", "Upgrade"),
         ("Upgrade", "websocket"),
         ("Authorization", "Bearer x"),
+        ("Transfer-Encoding", "chunked"),
         ("X-Forwarded-For", "a"),
     ]
     kept = request_headers(sent, client="b", uri="/", upgrade=True)
