@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from master.api.remote.multiplexer import Multiplexer, Stream
+from master.api.remote.spdy.connection import MAX_STREAMS
 
 PAIR_S: Final = 30.0
 """How long a client may take from the first stream of a connection to the second."""
+MAX_HALVES: Final = MAX_STREAMS
+"""Connections with one stream. More than the open streams are only those whose stream the client has reset."""
 _DATA: Final = "data"
 _ERROR: Final = "error"
 
@@ -75,6 +78,9 @@ class Pairs:
         request = _request_id(stream)
         half = self._halves.pop(request, None)
         if half is None:
+            if len(self._halves) >= MAX_HALVES:
+                stream.reset()
+                return None
             timer = asyncio.get_running_loop().call_later(self._pair_s, self._expired, request)
             self._halves[request] = _Half(stream, timer)
             return None

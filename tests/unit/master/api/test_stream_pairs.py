@@ -8,9 +8,10 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from master.api.remote import streampairs
 from master.api.remote.streampairs import Pair, Pairs
 from tests.fakes.spdypipe import Pipe, running, settle
-from tests.spdyclient import FIN, Frame, data
+from tests.spdyclient import FIN, Frame, data, reset
 
 SYN_REPLY, RST_STREAM = 2, 3
 
@@ -75,6 +76,20 @@ async def test_a_stream_that_stays_alone_is_given_up(kind: str, answer: list[Fra
         assert [frame for frame in pipe.sent if frame.kind != SYN_REPLY] == answer
         pipe.put(b"")
         assert await waiting is None
+
+
+async def test_streams_that_a_client_resets_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streampairs, "MAX_HALVES", 2)
+    pipe = Pipe()
+    async with pairs_of(pipe) as pairs:
+        waiting = asyncio.create_task(pairs.next())
+        for stream_id in (1, 3):
+            opening(pipe, stream_id, "error", f"request {stream_id}")
+            pipe.put(reset(stream_id))
+        opening(pipe, 5, "error", "one too many")
+        opening(pipe, 7, "data", "request 1")
+        assert (pair := await waiting) is not None and pair.data.stream_id == 7
+        assert [frame.stream_id for frame in pipe.sent if frame.kind == RST_STREAM] == [5]
 
 
 async def test_the_end_of_a_pair_ends_both_streams_and_drops_what_comes_later() -> None:
