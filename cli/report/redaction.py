@@ -39,7 +39,9 @@ class Redaction:
     """Replaces values in texts, in each form in which they may be there."""
 
     def __init__(self, secrets: frozenset[bytes]) -> None:
-        forms = {form for value in secrets for form in _forms(value) if len(form) >= SHORTEST}
+        # A file often ends with a newline, which programs drop when they read and log the value.
+        every = {each for value in secrets for each in (value, value.strip())}
+        forms = {form for value in every for form in _forms(value) if len(form) >= SHORTEST}
         # The longest first: one may be a part of another.
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
 

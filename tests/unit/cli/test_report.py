@@ -56,6 +56,12 @@ def test_a_value_is_hidden_wherever_it_is(text: bytes) -> None:
         assert part.encode() not in left and json.dumps(part)[1:-1].encode() not in left
 
 
+def test_a_value_is_hidden_without_the_newline_of_its_file() -> None:
+    redact = Redaction(values([secret(password="swordfish\n")]))
+    encoded = base64.b64encode(b"swordfish")
+    assert redact(b"login swordfish, " + encoded + b" failed") == b"login (hidden), (hidden) failed"
+
+
 def test_short_values_are_not_searched_for() -> None:
     redact = Redaction(values([secret(flag="true", frame="-----END KEY-----")]))
     assert redact(b"true or default") == b"true or default"
