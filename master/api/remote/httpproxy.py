@@ -153,6 +153,8 @@ async def _respond(request: web.BaseRequest, answer: aiohttp.ClientResponse, pla
         async for piece in answer.content.iter_any():
             for changed in (piece,) if changing is None else changing.feed(piece):
                 await response.write(changed)
+                # A short piece can unpack to megabytes: others must have their turn before all of them are searched.
+                await asyncio.sleep(0)
         if changing is not None and request.method != "HEAD":
             await response.write(changing.end())
     except (aiohttp.ClientError, zlib.error):

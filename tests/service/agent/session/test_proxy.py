@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 from aiohttp import web
 
 from agent.queries import Answer, Queries, Query
+from master.api.remote import proxylinks
+from master.api.remote.proxylinks import Links
 from tests.fakes.processbed import POD, Bed
 from tests.fakes.sessions import until
 from tests.service.agent.session.test_portforward import NEWEST, name_of, unused_port
@@ -165,6 +168,32 @@ async def test_redirections_stay_in_the_proxy(bed: Bed, location: str, expected:
         sending = bed.session.get(address, headers={"X-To": to}, ssl=bed.client.context, allow_redirects=False)
         async with sending as answer:
             assert (answer.status, answer.headers["Location"]) == (302, expected.format(port=port, proxy=through(port)))
+
+
+async def test_others_have_their_turn_while_a_page_is_unpacked(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kilobytes in gzip are a page of megabytes."""
+    turns: list[int] = []
+
+    class Watched(Links):
+        """Notes, after each part of the page, how many earlier parts were followed by a turn of the others."""
+
+        def feed(self, data: bytes) -> Iterator[bytes]:
+            parts.append(len(turns))
+            asyncio.get_running_loop().call_soon(turns.append, len(parts))
+            return super().feed(data)
+
+    parts: list[int] = []
+    plain = b'<a href="/x">t</a>' * 50_000
+
+    async def packed(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(
+            body=gzip.compress(plain), headers={"Content-Type": "text/html", "Content-Encoding": "gzip"}
+        )
+
+    monkeypatch.setattr(proxylinks, "Links", Watched)
+    async with serving(packed) as port:
+        answer = await bed.client("GET", through(port, "/"), headers={"Accept-Encoding": "gzip"})
+    assert answer.status == 200 and len(parts) > 10 and parts == list(range(len(parts)))
 
 
 async def test_the_proxy_itself_redirects_to_its_root(bed: Bed) -> None:
