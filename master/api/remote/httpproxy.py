@@ -119,10 +119,20 @@ def _tls() -> ssl.SSLContext:
 
 
 def _url(request: web.BaseRequest, place: Place) -> Any:
-    """A URL of aiohttp, in which path and query are encoded as the client has encoded them."""
+    """A URL of aiohttp, in which path and query are encoded as the client has encoded them.
+
+    Nothing is taken from the header Host: a user and a password in it would become a header Authorization.
+    """
     host, _, port = place.host.rpartition(":")
-    url = request.url.with_scheme(place.scheme).with_host(host).with_port(int(port))
-    return url.with_path(place.path or "/", encoded=True, keep_query=True)
+    sent = request.rel_url
+    return type(sent).build(
+        scheme=place.scheme,
+        host=host,
+        port=int(port),
+        path=place.path or "/",
+        query_string=sent.raw_query_string,
+        encoded=True,
+    )
 
 
 def _headers(request: web.BaseRequest, place: Place, *, upgrade: bool) -> Any:

@@ -89,6 +89,15 @@ async def test_requests_reach_the_pod_as_they_are(bed: Bed, method: str) -> None
     await until(lambda: not bed.agent.machine.connections)
 
 
+@pytest.mark.parametrize("host", ["", "a:99999999", "[::broken", "user:password@evil.example", "other.example:1"])
+async def test_the_host_that_a_client_names_changes_only_the_header(bed: Bed, host: str) -> None:
+    async with serving(mirror) as port:
+        answer = await bed.client("GET", through(port, "/a%2Fb?c=%26"), headers={"Host": host})
+    assert answer.status == 200 and answer.json["path"] == "/a%2Fb?c=%26"
+    headers = dict(answer.json["headers"])
+    assert headers["Host"] == host and "Authorization" not in headers
+
+
 async def test_a_head_has_the_length_and_no_body(bed: Bed) -> None:
     async with serving(mirror) as port:
         answer = await bed.client("HEAD", through(port, "/"))
