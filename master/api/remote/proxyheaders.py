@@ -23,10 +23,10 @@ _OURS: Final = (
     *("authorization", "impersonate-user", "impersonate-group", "impersonate-uid"),
     *("x-remote-user", "x-remote-group", "x-remote-uid"),
 )
-"""They are for the API server: a pod must not see the caller's token, nor believe who the caller says that he is.
+"""They are for the API server: a pod must not see the caller's token.
 
-A pod that serves an aggregated API trusts `X-Remote-*`. kube-apiserver drops them (k8s.io/apiserver,
-pkg/endpoints/filters/authentication.go).
+A pod that serves an aggregated API trusts `X-Remote-*`: they name the user. kube-apiserver drops them
+(k8s.io/apiserver, pkg/endpoints/filters/authentication.go).
 """
 _EXTRA: Final = ("impersonate-extra-", "x-remote-extra-")
 
@@ -37,7 +37,8 @@ Headers = Sequence[tuple[str, str]]
 def request_headers(headers: Headers, *, client: str, uri: str, upgrade: bool) -> Headers:
     """The headers for the pod. `client`: the caller's address; `uri`: the path that the client has asked for.
 
-    With `upgrade`, those that ask for the upgrade remain. How the body is divided is said anew, by who sends it.
+    With `upgrade`, those that ask for the upgrade remain. The HTTP client that sends
+    the request to the pod divides the body itself, and adds the header for that.
     """
     dropped = {*_OURS, "expect", "transfer-encoding", "x-forwarded-for"}
     if not upgrade:

@@ -149,7 +149,7 @@ async def test_a_server_that_does_not_read_stops_the_client(bed: Bed) -> None:
         sending.cancel()
 
 
-async def _flood(socket: aiohttp.ClientWebSocketResponse) -> None:
+async def _flood(socket: aiohttp.ClientWebSocketResponse[bool]) -> None:
     while True:
         await socket.send_bytes(b"\x00" + bytes(contract.STREAM_CHUNK_BYTES))
 
