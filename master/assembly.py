@@ -24,13 +24,17 @@ from master.component.events import EventRecorder
 from master.config import MasterConfig
 from master.datadir import CLUSTER_ID_KEY
 from master.dispatch import authority, token
+from master.dispatch.agentstreams import AgentStreams
+from master.dispatch.connections import ConnectionStreams
 from master.dispatch.desired import DesiredState
 from master.dispatch.identities import Identities
 from master.dispatch.join import JoinService
+from master.dispatch.logs import LogStreams
+from master.dispatch.nodequeries import QueryStreams
 from master.dispatch.nodes import Nodes
+from master.dispatch.processes import ProcessStreams
 from master.dispatch.reports import Reports
 from master.dispatch.sessions import Sessions
-from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
 from master.pki import Pki
 from master.store.errors import StoreError
@@ -136,7 +140,7 @@ def _parts(core: _Core) -> list[tuple[str, Run]]:
         session_port=config.session_port,
         cidrs=(config.cluster_cidr, config.service_cidr),
     )
-    logs = LogStreams(core.sessions, clock)
+    streams = AgentStreams(core.sessions)
     desired = DesiredState(
         resources.cache,
         core.sessions,
@@ -146,15 +150,15 @@ def _parts(core: _Core) -> list[tuple[str, Run]]:
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
     api = cluster_api.server(
-        *(config, resources, core.pki, logs, join),
-        processes=logs.processes,
-        connections=logs.connections,
-        queries=logs.queries,
+        *(config, resources, core.pki, LogStreams(streams, clock), join),
+        processes=ProcessStreams(streams),
+        connections=ConnectionStreams(streams),
+        queries=QueryStreams(streams),
     )
     others: list[tuple[str, Run]] = [
         ("supervisor", partial(_notify_supervisor, core.supervised)),
         ("desired state", desired.run),
-        ("sessions", partial(_serve_sessions, core, desired, logs)),
+        ("sessions", partial(_serve_sessions, core, desired, streams)),
         ("session watch", core.sessions.run),
         ("identities", core.identities.run),
         ("certificates", upkeep.run),
@@ -205,7 +209,7 @@ async def _run_controllers(core: _Core) -> None:
             group.create_task(controller.run(), name=controller.name)
 
 
-async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:
+async def _serve_sessions(core: _Core, desired: DesiredState, streams: AgentStreams) -> None:
     # Loading gRPC takes a while.
     from master.dispatch.accounttokens import AccountTokens
     from master.dispatch.departures import Departures
@@ -219,7 +223,7 @@ async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) 
         nodes=Nodes(core.resources, core.clock),
         desired=desired,
         reports=Reports(core.resources, core.recorder, core.clock),
-        streams=logs,
+        streams=streams,
         departures=Departures(core.resources, core.identities, core.sessions),
         trust=core.trust,
         pki=core.pki,

@@ -1,4 +1,4 @@
-"""What log streams and the other streams share: the agent's call, and the wait until the agent has opened it."""
+"""The call of an agent that carries a stream, and the wait until the agent has opened it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Streams in both directions: the master asks on the session, the agent opens a call, and a client reads and writes.
+"""Streams: the master asks on the session, the agent opens a call, and a client reads and writes.
 
 Owns the waiting and the open streams, and the credit of both directions: at most a window of bytes waits here for each
-direction of a stream. What is asked is in processes.py, connections.py and nodequeries.py; logs are in streams.py.
+direction of a stream. What is asked is in logs.py, processes.py, connections.py and nodequeries.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from master.api.errors import ApiError, BadRequest, NodeUnreachable
 from master.dispatch.agentcalls import OPEN_TIMEOUT_S, AgentCall, why_unanswered
@@ -19,13 +20,18 @@ from master.kinds.core.pod.processes import Output
 from proto import contract
 from proto.gen import session_pb2
 
+CUT_OFF_S: Final = 0.1
+"""gRPC cancels the task of a call that was cut off much sooner than this after the call's end could be read."""
+
 
 class AgentStream:
     """A stream between a client and an agent; implements ProcessStream, Connection and the answer of a query."""
 
-    def __init__(self, session: Session, what: str) -> None:
+    def __init__(self, session: Session, what: str, noun: str) -> None:
+        """`noun` and `what` in messages: the stream of `what`, or its log."""
         self.session = session
         self.what = what
+        self.noun = noun
         self.exit_code: int | None = None
         self.status = 0
         """The status of the answer to a query, as in HTTP."""
@@ -41,6 +47,7 @@ class AgentStream:
         self._output: asyncio.Queue[tuple[Output, bytes] | None] = asyncio.Queue()  # bounded by the credit
         self._waiting = self._owed = self._credit = 0
         self._granted = asyncio.Event()
+        self._drained = asyncio.Event()
         self._sending = asyncio.Lock()
 
     async def read(self) -> tuple[Output, bytes] | None:
@@ -53,9 +60,17 @@ class AgentStream:
         self._waiting -= len(piece[1])
         self._owed += len(piece[1])
         if self._owed >= contract.STREAM_WINDOW_BYTES // 2:
-            owed, self._owed = self._owed, 0
-            await self.send(session_pb2.StreamDown(credit_bytes=owed))
+            self._drained.set()
         return piece
+
+    async def grant(self) -> None:
+        """Give the agent new credit for what the client has read, in steps of half a window, until the stream ends."""
+        while not self.closed.is_set():
+            await self._drained.wait()
+            self._drained.clear()
+            owed, self._owed = self._owed, 0
+            if owed:
+                await self.send(session_pb2.StreamDown(credit_bytes=owed))
 
     async def connected(self) -> None:
         """Wait until the other end takes input. Raises ApiError if the stream has failed instead."""
@@ -101,7 +116,7 @@ class AgentStream:
                 self._waiting += len(data)
                 self._output.put_nowait((channel, data))
         if self._waiting > contract.STREAM_WINDOW_BYTES:
-            self.end(BadRequest(f"node {self.session.node} sent more than its credit allows"))
+            self.end(BadRequest(f"node {self.session.node} sent more of the {self.noun} than its credit allows"))
         elif message.error:
             self.end(BadRequest(message.error))
         elif message.complete:
@@ -125,10 +140,11 @@ class AgentStream:
         self.answered.set()
         self.ready.set()
         self._granted.set()
+        self._drained.set()
 
 
 class AgentStreams:
-    """All streams of this master that have both directions."""
+    """All streams of this master."""
 
     def __init__(self, sessions: Sessions, *, open_timeout_s: float = OPEN_TIMEOUT_S) -> None:
         self._sessions = sessions
@@ -137,31 +153,38 @@ class AgentStreams:
 
     @asynccontextmanager
     async def open(
-        self, node: str, request: session_pb2.StreamRequest, *, what: str, feature: str
+        self,
+        node: str,
+        request: session_pb2.StreamRequest,
+        *,
+        what: str,
+        noun: str = "stream",
+        feature: str = "",
+        consequence: str = "",
     ) -> AsyncGenerator[AgentStream, None]:
         """A stream of the request, whose id is set here; leaving the context ends it.
 
-        `what` names it in messages, and `feature` what an agent is too old for. Raises NodeUnreachable, and BadRequest
+        `what` and `noun` name it in messages. `feature`: what an agent of older versions does not have; empty: all have
+        it. `consequence` follows the message about a node that cannot be asked. Raises NodeUnreachable, and BadRequest
         with the agent's refusal.
         """
-        session = self._session(node, feature)
+        session = self._session(node, feature, consequence)
         request.stream_id = uuid.uuid4().hex
         if not session.outbox.ask(request):
             raise NodeUnreachable(f"node {node} has too many streams to open; try again")
-        stream = self._streams[request.stream_id] = AgentStream(session, what)
+        stream = self._streams[request.stream_id] = AgentStream(session, what, noun)
         try:
-            await self._answered(stream)
+            await self._answered(stream, consequence)
             yield stream
         finally:
             del self._streams[request.stream_id]
             stream.close()
 
-    def expects(self, stream_id: str) -> bool:
-        """Whether a client waits for this stream."""
-        return stream_id in self._streams
-
     async def serve(self, session: Session, first: session_pb2.StreamUp, agent: AgentCall) -> None:
-        """Connects an agent's call with the client that waits for it. Raises NoStream without a client."""
+        """Connects an agent's call with the client that waits for it. Raises NoStream without a client.
+
+        `first`: the message that the caller has read already.
+        """
         stream = self._streams.get(first.stream_id)
         if stream is None or stream.session.node != session.node or stream.answered.is_set():
             raise NoStream("no client waits for this stream")
@@ -171,33 +194,43 @@ class AgentStreams:
             await stream.send(session_pb2.StreamDown(credit_bytes=contract.STREAM_WINDOW_BYTES))
             stream.answered.set()
             async with asyncio.TaskGroup() as group:
-                receiving = group.create_task(_receive(stream, agent), name=f"stream {first.stream_id}")
+                receiving = _receive(stream, agent, says_complete=session.version >= contract.COMPLETE_SINCE)
+                reader = group.create_task(receiving, name=f"bytes of stream {first.stream_id}")
+                group.create_task(stream.grant(), name=f"credit of stream {first.stream_id}")
+                # The first side that ends, agent or client, ends the other side too.
                 await stream.closed.wait()
-                receiving.cancel()
+                reader.cancel()
 
-    def _session(self, node: str, feature: str) -> Session:
+    def _session(self, node: str, feature: str, consequence: str) -> Session:
         session = self._sessions.current(node)
         if session is None or session.removed:
-            raise NodeUnreachable(f"node {node} is not connected")
-        if session.version < contract.PROCESSES_SINCE:
+            raise NodeUnreachable(f"node {node} is not connected{consequence}")
+        if feature and session.version < contract.PROCESSES_SINCE:
             raise BadRequest(f"the agent of node {node} is too old for {feature}; upgrade it")
         return session
 
-    async def _answered(self, stream: AgentStream) -> None:
+    async def _answered(self, stream: AgentStream, consequence: str) -> None:
         """Waits until the agent has answered. Raises its refusal, NodeUnreachable."""
         why = await why_unanswered(stream.session, stream.answered, timeout_s=self._open_timeout_s)
         if stream.refused and stream.error is not None:
             raise stream.error
         if why:
-            raise NodeUnreachable(f"node {stream.session.node} {why}")
+            raise NodeUnreachable(f"node {stream.session.node} {why}{consequence}")
 
 
-async def _receive(stream: AgentStream, agent: AgentCall) -> None:
-    """Takes the agent's messages. A call that ends before its last message was cut off."""
+async def _receive(stream: AgentStream, agent: AgentCall, *, says_complete: bool) -> None:
+    """Takes the agent's messages. A call that ends before its last message was cut off.
+
+    `says_complete`: the last message says whether something is missing.
+    """
     try:
         while (message := await agent.read()) is not None:
             if not stream.take(message):
                 return
+        if not says_complete:
+            # gRPC shows a call that was cut off as one that ended, and cancels this task soon after.
+            await asyncio.sleep(CUT_OFF_S)
+            stream.end(None)
     finally:
-        lost = f"the connection to node {stream.session.node} was lost; the stream of {stream.what} ends here"
+        lost = f"the connection to node {stream.session.node} was lost; the {stream.noun} of {stream.what} ends here"
         stream.end(NodeUnreachable(lost))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from master.dispatch.accounttokens import AccountTokens
 from master.dispatch.agentcalls import AgentCall
+from master.dispatch.agentstreams import AgentStreams
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState
 from master.dispatch.errors import Denied, InvalidMessage, Stale
@@ -28,7 +29,6 @@ from master.dispatch.sanity import (
     check_usage,
 )
 from master.dispatch.sessions import Machine, Session, Sessions
-from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
 from master.pki import CsrRefused, Pki
 from proto import contract
@@ -57,7 +57,7 @@ class MasterService:
     nodes: Nodes
     desired: DesiredState
     reports: Reports
-    streams: LogStreams
+    streams: AgentStreams
     departures: Departures
     trust: Trust
     pki: Pki

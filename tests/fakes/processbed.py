@@ -14,6 +14,9 @@ import pytest_asyncio
 
 from master import cluster_api
 from master.config import MasterConfig
+from master.dispatch.connections import ConnectionStreams
+from master.dispatch.nodequeries import QueryStreams
+from master.dispatch.processes import ProcessStreams
 from master.pki import Pki
 from tests.fakes.sessions import AgentEnd, MasterEnd, master_end, until
 from tests.masters import Client, FakeJoin
@@ -72,12 +75,12 @@ class Bed:
 async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
     async with master_end(pki) as master:
-        streams = master.logs
+        streams = master.streams
         server = cluster_api.server(
-            *(config, master.resources, pki, streams, FakeJoin()),
-            processes=streams.processes,
-            connections=streams.connections,
-            queries=streams.queries,
+            *(config, master.resources, pki, master.logs, FakeJoin()),
+            processes=ProcessStreams(streams),
+            connections=ConnectionStreams(streams),
+            queries=QueryStreams(streams),
         )
         running = asyncio.create_task(server.run())
         await server.ready.wait()

@@ -29,16 +29,17 @@ from master.cache import Cache
 from master.component.events import EventRecorder
 from master.config import MasterConfig
 from master.dispatch.accounttokens import AccountTokens
+from master.dispatch.agentstreams import AgentStreams
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
 from master.dispatch.identities import Identities
 from master.dispatch.join import JoinService
+from master.dispatch.logs import LogStreams
 from master.dispatch.nodes import Nodes
 from master.dispatch.reports import Reports
 from master.dispatch.server import SessionServer
 from master.dispatch.service import MasterService
 from master.dispatch.sessions import Sessions
-from master.dispatch.streams import LogStreams
 from master.dispatch.token import make_valid
 from master.dispatch.trust import Trust
 from master.kinds.core.namespace import Namespace
@@ -74,7 +75,8 @@ class MasterEnd:
         self.identities = Identities(store, self.clock, cluster_cidr="10.244.0.0/16", pod_cidr_prefix=24)
         self.trust = Trust(pki, self.identities, self.sessions, store)
         self.desired = MasterDesired(cache, self.sessions, cluster_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16")
-        self.logs = LogStreams(self.sessions, self.clock, open_timeout_s=2.0)
+        self.streams = AgentStreams(self.sessions, open_timeout_s=2.0)
+        self.logs = LogStreams(self.streams, self.clock)
         service = MasterService(
             cluster_id=CLUSTER_ID,
             identities=self.identities,
@@ -82,7 +84,7 @@ class MasterEnd:
             nodes=Nodes(self.resources, self.clock),
             desired=self.desired,
             reports=Reports(self.resources, self.recorder, self.clock),
-            streams=self.logs,
+            streams=self.streams,
             departures=Departures(self.resources, self.identities, self.sessions),
             trust=self.trust,
             pki=pki,

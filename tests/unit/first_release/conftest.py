@@ -76,7 +76,8 @@ async def _master(store: p.SqliteStore, pki: p.Pki, clock: FakeClock) -> Master:
     identities = p.Identities(store, clock, cluster_cidr=cidrs[0], pod_cidr_prefix=24)
     desired = p.MasterDesired(cache, sessions, cluster_cidr=cidrs[0], service_cidr=cidrs[1])
     events = p.EventRecorder(resources, clock)
-    logs = p.LogStreams(sessions, clock)
+    streams = p.AgentStreams(sessions)
+    logs = p.LogStreams(streams, clock)
     service = p.MasterService(
         cluster_id=cluster_id,
         identities=identities,
@@ -84,7 +85,7 @@ async def _master(store: p.SqliteStore, pki: p.Pki, clock: FakeClock) -> Master:
         nodes=p.Nodes(resources, clock),
         desired=desired,
         reports=p.Reports(resources, events, clock),
-        streams=logs,
+        streams=streams,
         departures=p.Departures(resources, identities, sessions),
         trust=p.Trust(pki, identities, sessions, store),
         pki=pki,

@@ -28,15 +28,16 @@ from master.config import MasterConfig
 from master.config import load as load_master_config
 from master.dispatch import authority
 from master.dispatch.accounttokens import AccountTokens
+from master.dispatch.agentstreams import AgentStreams
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
 from master.dispatch.identities import Identities
 from master.dispatch.join import JoinService
+from master.dispatch.logs import LogStreams
 from master.dispatch.nodes import Nodes
 from master.dispatch.reports import Reports
 from master.dispatch.service import MasterService, Peer
 from master.dispatch.sessions import Sessions
-from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
 from master.kinds.core.pod.logs import LogOptions
 from master.pki import Pki
@@ -52,6 +53,7 @@ from proto.gen import session_pb2
 
 __all__ = [
     "AccountTokens",
+    "AgentStreams",
     "ApiServer",
     "Cache",
     "Departures",

@@ -46,9 +46,9 @@ async def test_an_agent_sends_no_more_than_the_reader_takes(master: MasterEnd, t
         await until(lambda: agent.desired.complete)
         chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions())
         await anext(chunks)
-        (stream,) = master.logs._streams.values()
+        (stream,) = master.streams._streams.values()
         await asyncio.sleep(0.1)
-        waiting = sum(len(chunk or b"") for chunk in stream.chunks._queue)  # type: ignore[attr-defined]
+        waiting = sum(len(piece[1]) for piece in stream._output._queue if piece)  # type: ignore[attr-defined]
         assert 0 < waiting <= contract.STREAM_WINDOW_BYTES
         await chunks.aclose()  # type: ignore[attr-defined]
         await agent.machine.log_ended.wait()
@@ -177,7 +177,7 @@ async def test_a_log_that_waits_for_a_session_that_ends_is_refused_at_once(maste
         await until(lambda: agent.desired.complete)
     chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions())
     waiting = asyncio.ensure_future(anext(chunks))
-    await until(lambda: master.logs._streams)
+    await until(lambda: master.streams._streams)
     master.sessions.end_session("node-1", "the Node was deleted")
     with pytest.raises(NodeUnreachable, match=r"has lost its session \(the Node was deleted\)"):
         await waiting

@@ -143,8 +143,8 @@ async def test_a_server_that_does_not_read_stops_the_client(bed: Bed) -> None:
 
     async with listening(idle) as port, by_channels(bed, port) as socket:
         sending = asyncio.create_task(_flood(socket))
-        await until(lambda: bed.master.logs.both_ways._streams and bed.agent.machine.connections)
-        (stream,) = bed.master.logs.both_ways._streams.values()
+        await until(lambda: bed.master.streams._streams and bed.agent.machine.connections)
+        (stream,) = bed.master.streams._streams.values()
         await until(lambda: stream.ready.is_set() and not stream._credit)
         sending.cancel()
 

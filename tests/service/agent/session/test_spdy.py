@@ -70,7 +70,7 @@ async def test_kubectl_gets_all_output_of_a_process_that_leaves_input_unread(bed
     running = await bed.kubectl(binary, "exec", "-i", "web", "--", "run", **BY_SPDY)
     talking = asyncio.create_task(running.communicate(bytes(8 << 20)))
     await until(lambda: bed.agent.machine.process_requests)
-    (stream,) = bed.master.logs.both_ways._streams.values()
+    (stream,) = bed.master.streams._streams.values()
     await until(lambda: stream.ready.is_set() and not stream._credit)
     process.end(7)
     output, _ = await talking
@@ -246,7 +246,7 @@ async def test_a_client_that_goes_away_ends_the_streams_of_the_process(bed: Bed)
         await raw.open("error", "stdin", "stdout", "stderr")
         await until(lambda: bed.agent.machine.process_requests)
     await bed.agent.machine.process_ended.wait()
-    await until(lambda: not bed.master.logs.both_ways._streams)
+    await until(lambda: not bed.master.streams._streams)
 
 
 async def test_a_process_that_writes_much_waits_for_a_client_that_does_not_read(bed: Bed) -> None:
@@ -258,7 +258,7 @@ async def test_a_process_that_writes_much_waits_for_a_client_that_does_not_read(
     async with connected(bed, "command=run&stdout=1") as raw:
         await raw.open("error", "stdout")
         await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.logs.both_ways._streams.values()
+        (stream,) = bed.master.streams._streams.values()
         await until(lambda: stream._waiting)
         assert not process._output.empty() and stream._waiting <= contract.STREAM_WINDOW_BYTES
         await raw.receive(lambda: raw.ended(1))
@@ -286,7 +286,7 @@ async def test_a_client_that_writes_much_waits_for_a_process_that_does_not_read(
 
         sending = asyncio.create_task(send())
         await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.logs.both_ways._streams.values()
+        (stream,) = bed.master.streams._streams.values()
         await until(lambda: not stream._credit)
         assert not sending.done()
         reads.set()

@@ -14,7 +14,7 @@ from master import cluster_api, kinds
 from master.api.errors import BadRequest
 from master.api.resources import Resources
 from master.cache import Cache
-from master.dispatch.streams import log_request
+from master.dispatch.logs import log_request
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.namespace import Namespace

@@ -64,9 +64,9 @@ async def test_a_stream_that_exceeds_its_credit_is_ended(master: MasterEnd) -> N
     chunks = master.logs.open("n", "default", "web", "uid", "app", LogOptions(follow=True))
     first = asyncio.ensure_future(anext(chunks))
     await settle()
-    (stream_id,) = master.logs._streams
+    (stream_id,) = master.streams._streams
     flood = _Flood()
-    await master.logs.serve(session, session_pb2.StreamUp(stream_id=stream_id), flood)
+    await master.streams.serve(session, session_pb2.StreamUp(stream_id=stream_id), flood)
     assert flood.sent <= contract.STREAM_WINDOW_BYTES + 100_000
     await first
     with pytest.raises(BadRequest, match="more of the log than its credit allows"):
@@ -95,7 +95,7 @@ async def test_a_node_deleted_during_its_hello_is_not_created_again(master: Mast
             nodes=nodes,
             desired=master.desired,
             reports=Reports(master.resources, master.recorder, master.clock),
-            streams=master.logs,
+            streams=master.streams,
             departures=Departures(master.resources, master.identities, master.sessions),
             trust=master.trust,
             pki=master.pki,
