@@ -52,35 +52,9 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         vitals=vitals,
         clock=clock,
     )
-    network = AgentNetwork(
-        NodeNetwork,
-        clock=clock,
-        audit_s=config.audit_s,
-        on_repairs=node.network_mended,
-        on_health=node.network_health,
-        monitor=DriftMonitor,
-        rules_monitor=RulesMonitor,
-    )
+    network = _network(config, node, clock)
     stack.push_async_callback(network.aclose)
-    settings = PodsConfig(
-        cluster_id=identity.cluster_id,
-        node_name=config.node_name,
-        state_dir=config.state_dir,
-        pause_image=config.pause_image,
-        resolv_conf=config.resolv_conf,
-        host_root=config.host_path_root,
-        memory_bytes=host.memory_bytes(),
-        node=vitals.capacity(),
-        cgroup_parent=config.cgroup_parent,
-        security=HostSecurity(
-            apparmor=host.has_apparmor(),
-            selinux=host.has_selinux(),
-            seccomp=host.has_seccomp(),
-            lowers_oom_scores=host.may_lower_oom_scores(config.engine_socket),
-            unsafe_sysctls=config.allowed_unsafe_sysctls,
-        ),
-        longest_container_backoff_s=config.longest_container_backoff_s,
-    )
+    settings = _settings(config, identity, vitals)
     volumes = Volumes(
         state_dir=config.state_dir,
         host_path_root=config.host_path_root,
@@ -109,3 +83,37 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     )
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock, tokens=tokens)
     return node, session
+
+
+def _network(config: AgentConfig, node: Node, clock: Clock) -> AgentNetwork:
+    return AgentNetwork(
+        NodeNetwork,
+        clock=clock,
+        audit_s=config.audit_s,
+        on_repairs=node.network_mended,
+        on_health=node.network_health,
+        monitor=DriftMonitor,
+        rules_monitor=RulesMonitor,
+    )
+
+
+def _settings(config: AgentConfig, identity: Identity, vitals: Vitals) -> PodsConfig:
+    return PodsConfig(
+        cluster_id=identity.cluster_id,
+        node_name=config.node_name,
+        state_dir=config.state_dir,
+        pause_image=config.pause_image,
+        resolv_conf=config.resolv_conf,
+        host_root=config.host_path_root,
+        memory_bytes=host.memory_bytes(),
+        node=vitals.capacity(),
+        cgroup_parent=config.cgroup_parent,
+        security=HostSecurity(
+            apparmor=host.has_apparmor(),
+            selinux=host.has_selinux(),
+            seccomp=host.has_seccomp(),
+            lowers_oom_scores=host.may_lower_oom_scores(config.engine_socket),
+            unsafe_sysctls=config.allowed_unsafe_sysctls,
+        ),
+        longest_container_backoff_s=config.longest_container_backoff_s,
+    )
