@@ -34,6 +34,14 @@ async def carry(call: Call, opening: AbstractAsyncContextManager[Process], *, na
         receiving.cancel()
 
 
+def failure(error: Exception, name: str) -> session_pb2.StreamUp:
+    """The last message of a stream that failed. What the agent did not expect is logged, too."""
+    if isinstance(error, AgentError):
+        return session_pb2.StreamUp(error=str(error) or type(error).__name__)
+    log.error("%s: stream failed", name, exc_info=error)
+    return session_pb2.StreamUp(error=f"the agent failed: {error!r}")
+
+
 async def _last(
     call: Call,
     opening: AbstractAsyncContextManager[Process],
@@ -45,15 +53,12 @@ async def _last(
     try:
         async with opening as process:
             exit_code = await _exchange(call, process, inbox, receiving)
-    except AgentError as error:
-        if isinstance(error, ReaderGone):
-            raise
-        return session_pb2.StreamUp(error=str(error) or type(error).__name__)
+    except ReaderGone:
+        raise
     except Exception as error:  # what was sent so far must not look like the whole
-        if receiving.done():
+        if receiving.done() and not isinstance(error, AgentError):
             raise ReaderGone("the master has ended the stream") from error
-        log.error("%s: stream failed", name, exc_info=error)
-        return session_pb2.StreamUp(error=f"the agent failed: {error!r}")
+        return failure(error, name)
     last = session_pb2.StreamUp(complete=True)
     if exit_code is not None:
         last.exit_code = exit_code

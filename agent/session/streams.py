@@ -24,7 +24,7 @@ from agent.runtime.process import Process
 from agent.session.channel import Call
 from agent.session.credit import Credit
 from agent.session.errors import ReaderGone
-from agent.session.processes import carry
+from agent.session.processes import carry, failure
 from agent.wire.desired import connection_request_from_proto, log_request_from_proto, process_request_from_proto
 from agent.wire.sanity import check_stream
 from proto import checks
@@ -193,21 +193,17 @@ async def _grants(call: Call, credit: Credit) -> None:
 
 
 async def _copy(call: Call, credit: Credit, source: Callable[[], AsyncIterator[bytes]], name: str) -> None:
-    last = session_pb2.StreamUp()
+    last = session_pb2.StreamUp(complete=True)
     try:
         chunks: Any = source()
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 async for piece in credit.pieces(chunk):
                     await call.write(session_pb2.StreamUp(data=piece))
-    except AgentError as error:
-        last.error = str(error) or type(error).__name__
     except Exception as error:  # what was read so far must not look like the whole
-        if _reader_gone(error):
+        if _reader_gone(error) and not isinstance(error, AgentError):
             raise
-        log.error("%s: stream failed", name, exc_info=error)
-        last.error = f"the agent failed: {error!r}"
-    last.complete = not last.error
+        last = failure(error, name)
     await call.write(last)
     await call.done_writing()
     # The master ends the call when its reader has got everything.
