@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from agent.usage.figures import ContainerUsage, Counters, Machine, PodUsage, Snapshot, Space, Traffic
+from agent.usage.figures import Cgroup, ContainerUsage, Counters, Machine, PodUsage, Snapshot, Space, Traffic
 from agent.usage.targets import VolumeTarget
 from agent.usage.totals import total_cpu, total_memory
 
@@ -51,13 +51,7 @@ def _node(name: str, machine: Machine) -> Json:
         nodeName=name,
         startTime=_time(machine.booted_at),
         cpu=_cpu(machine.at, machine.cpu_ns, machine.cpu_nano_cores),
-        memory={
-            **_memory(machine.at, machine.memory_total_bytes, machine.memory.working_set_bytes),
-            "usageBytes": machine.memory.memory_bytes,
-            "rssBytes": machine.memory.rss_bytes,
-            "pageFaults": machine.memory.faults,
-            "majorPageFaults": machine.memory.major_faults,
-        },
+        memory=_memory(machine.at, machine.memory_total_bytes, machine.memory),
         swap=swap,
         network=_network(machine.at, machine.default_link, machine.links),
         fs=_disk(machine.state),
@@ -76,13 +70,7 @@ def _pod(pod: PodUsage) -> Json:
         startTime=_time(target.started_at),
         containers=[_container(container) for container in pod.containers],
         cpu=_cpu(at, cpu_ns, nano_cores),
-        memory={
-            **_memory(at, _limit(pod), memory.working_set_bytes),
-            "usageBytes": memory.memory_bytes,
-            "rssBytes": memory.rss_bytes,
-            "pageFaults": memory.faults,
-            "majorPageFaults": memory.major_faults,
-        },
+        memory=_memory(at, _limit(pod), memory),
         swap={"time": _time(at), "swapUsageBytes": memory.swap_bytes},
         network=_network(at, POD_LINK, {POD_LINK: pod.traffic}) if pod.traffic is not None else None,
         volume=[_volume(pod, volume) for volume in pod.target.volumes if volume.name in pod.volumes] or None,
@@ -97,13 +85,7 @@ def _container(usage: ContainerUsage) -> Json:
         name=usage.target.name,
         startTime=_time(usage.target.started_at),
         cpu=_cpu(usage.at, cgroup.cpu_ns, usage.cpu_nano_cores),
-        memory={
-            **_memory(usage.at, usage.target.memory_limit_bytes, cgroup.working_set_bytes),
-            "usageBytes": cgroup.memory_bytes,
-            "rssBytes": cgroup.rss_bytes,
-            "pageFaults": cgroup.faults,
-            "majorPageFaults": cgroup.major_faults,
-        },
+        memory=_memory(usage.at, usage.target.memory_limit_bytes, cgroup),
         swap={"time": _time(usage.at), "swapUsageBytes": cgroup.swap_bytes},
         rootfs=_disk(usage.layer),
         logs=_disk(usage.logs),
@@ -114,9 +96,17 @@ def _cpu(at: float, nanoseconds: int, nano_cores: int | None) -> Json:
     return _known(time=_time(at), usageNanoCores=nano_cores, usageCoreNanoSeconds=nanoseconds)
 
 
-def _memory(at: float, limit: int, working_set: int) -> Json:
-    available = max(0, limit - working_set) if limit else None
-    return _known(time=_time(at), availableBytes=available, workingSetBytes=working_set)
+def _memory(at: float, limit: int, used: Cgroup) -> Json:
+    """`limit`: bytes; 0: there is none, so what is available is not known."""
+    return _known(
+        time=_time(at),
+        availableBytes=max(0, limit - used.working_set_bytes) if limit else None,
+        workingSetBytes=used.working_set_bytes,
+        usageBytes=used.memory_bytes,
+        rssBytes=used.rss_bytes,
+        pageFaults=used.faults,
+        majorPageFaults=used.major_faults,
+    )
 
 
 def _limit(pod: PodUsage) -> int:
