@@ -7,7 +7,7 @@ are empty for the machine, whose `id` is `/`. The sandbox of a pod has no `conta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from agent.usage.exposition import Family, Sample
@@ -146,6 +146,7 @@ def cadvisor_metrics(snapshot: Snapshot, facts: Facts) -> Iterator[Family]:
 def _of_cgroups(snapshot: Snapshot) -> Iterator[Family]:
     every = [(pod, usage) for pod in snapshot.pods for usage in pod.all_containers]
     machine = snapshot.machine
+    root = replace(machine.memory, cpu_ns=machine.cpu_ns)  # the cgroup that has all processes
     found: dict[str, Family] = {}
     for metric in (*_CGROUP, *_QUOTA):
         samples = [
@@ -153,28 +154,11 @@ def _of_cgroups(snapshot: Snapshot) -> Iterator[Family]:
             for pod, usage in every
             if metric not in _QUOTA or usage.target.cpu_limit_millis
         ]
-        if metric in _CGROUP and (value := metric.value(_root(machine))):
+        if metric in _CGROUP and (value := metric.value(root)):
             samples.insert(0, Sample(value, {**_NO_POD, "id": "/", **dict(metric.labels)}, machine.at))
         before = found[metric.name].samples if metric.name in found else ()
         found[metric.name] = Family(metric.name, metric.kind, metric.help, (*before, *samples))
     yield from found.values()
-
-
-def _root(machine: Machine) -> Cgroup:
-    """The machine as a cgroup that has all processes."""
-    memory = machine.memory
-    return Cgroup(
-        cpu_ns=machine.cpu_ns,
-        memory_bytes=memory.memory_bytes,
-        working_set_bytes=memory.working_set_bytes,
-        rss_bytes=memory.rss_bytes,
-        cache_bytes=memory.cache_bytes,
-        mapped_bytes=memory.mapped_bytes,
-        swap_bytes=memory.swap_bytes,
-        faults=memory.faults,
-        major_faults=memory.major_faults,
-        oom_kills=memory.oom_kills,
-    )
 
 
 def _of_containers(snapshot: Snapshot) -> Iterator[Family]:
