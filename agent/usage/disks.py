@@ -34,7 +34,13 @@ class TooLarge(Exception):
 
 
 def space(path: Path, at: float) -> Space | None:
-    """The file system that the path is on; None if it cannot be asked."""
+    """The file system that the path is on, without the part in use; None if it cannot be asked."""
+    found = whole(path, at)
+    return replace(found, used_bytes=None, inodes_used=None) if found is not None else None
+
+
+def whole(path: Path, at: float) -> Space | None:
+    """The file system with everything that is in use on it, by all of its users; None if it cannot be asked."""
     try:
         found = os.statvfs(path)
     except OSError:
@@ -45,17 +51,9 @@ def space(path: Path, at: float) -> Space | None:
         available_bytes=found.f_bavail * found.f_frsize,
         inodes=found.f_files,
         inodes_free=found.f_ffree,
+        used_bytes=(found.f_blocks - found.f_bfree) * found.f_frsize,
+        inodes_used=found.f_files - found.f_ffree,
     )
-
-
-def whole(path: Path, at: float) -> Space | None:
-    """The file system with everything that is in use on it, by all of its users."""
-    found = space(path, at)
-    if found is None:
-        return None
-    free = os.statvfs(path)
-    used = (free.f_blocks - free.f_bfree) * free.f_frsize
-    return replace(found, used_bytes=used, inodes_used=found.inodes - found.inodes_free)
 
 
 def tree(path: Path, *, most: int, in_time: Callable[[], bool]) -> Tree:
