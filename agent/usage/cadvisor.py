@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from agent.usage.exposition import Family, Sample
-from agent.usage.figures import Cgroup, ContainerUsage, Counters, Machine, PodUsage, Snapshot, Traffic
+from agent.usage.figures import NANO, Cgroup, ContainerUsage, Counters, Machine, PodUsage, Snapshot, Traffic
 from agent.usage.summary import POD_LINK
 
-NANO: Final = 1_000_000_000
 CPU_PERIOD_US: Final = 100_000
 """The period of processor quotas, which is Kubernetes' default (agent/pods/spec.py)."""
 _NO_POD: Final[Mapping[str, str]] = {"namespace": "", "pod": "", "container": "", "image": "", "name": ""}

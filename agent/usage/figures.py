@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.usage.targets import ContainerTarget, PodTarget
+
+NANO: Final = 1_000_000_000
+"""Nanoseconds of a second."""
 
 
 @dataclass(frozen=True, slots=True)

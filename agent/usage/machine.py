@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.usage.cgroups import counters
-from agent.usage.figures import Cgroup, Machine
+from agent.usage.figures import NANO, Cgroup, Machine
 from agent.usage.links import default_link, traffic
 
 _BUSY: Final = (0, 1, 2, 5, 6)
@@ -41,7 +41,7 @@ def machine(texts: Mapping[str, bytes], *, at: float, ticks: int) -> Machine:
         at=at,
         booted_at=counters(stat).get("btime", 0),
         cores=sum(line[:3] == b"cpu" and line[3:4].isdigit() for line in stat.splitlines()),
-        cpu_ns=_busy(stat) * 1_000_000_000 // ticks,
+        cpu_ns=_busy(stat) * NANO // ticks,
         memory_total_bytes=total,
         memory=_memory(meminfo, counters(texts.get("vmstat", b""))),
         swap_total_bytes=meminfo.get("SwapTotal", 0),

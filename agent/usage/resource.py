@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from agent.usage.exposition import Family, Sample
-from agent.usage.figures import ContainerUsage, PodUsage, Snapshot
+from agent.usage.figures import NANO, ContainerUsage, PodUsage, Snapshot
 from agent.usage.totals import total_cpu, total_memory
-
-NANO = 1_000_000_000
 
 
 def resource_metrics(snapshot: Snapshot) -> Iterator[Family]:
