@@ -119,11 +119,10 @@ class DnsProcess:
             feeding = asyncio.create_task(self._feed(child.writer), name="dns feed")
             try:
                 await asyncio.wait((reading, feeding), return_when=asyncio.FIRST_COMPLETED)
-            except asyncio.CancelledError:
+                stopped = feeding.done() and not feeding.cancelled() and feeding.exception() is None
+            finally:
                 await _cancelled(reading, feeding)
-                raise  # the agent ends: the process goes on for a while
-            stopped = feeding.done() and not feeding.cancelled() and feeding.exception() is None
-            await _cancelled(reading, feeding)
+            # Not reached when the agent ends: the process goes on for a while.
             await asyncio.to_thread(_end, child.record, patient=stopped)
             if not stopped:
                 self._complain(f"ended: {self._last_error or 'without a message'}")
