@@ -36,7 +36,6 @@ RESOLVERS_S: Final = 5.0
 END_S: Final = 5.0
 
 _ROOT: Final = Path(__file__).parents[1]
-_READY: Final = "READY"
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +155,7 @@ class DnsProcess:
         """Log the process's output until it ends."""
         while line := (await child.reader.readline()).decode(errors="replace").strip():
             level, _, message = line.partition(" ")
-            if level == _READY:
+            if level == feed.READY:
                 self._problem = ""
                 self._file.end_others(child.record)
                 self.ready.set()

@@ -25,8 +25,6 @@ from netstack.dns.zone import Zone
 
 LINGER_S: Final = 60.0
 """Longer than an upgrade of the agent; what it knows becomes older all the time."""
-READY: Final = "READY"
-"""The line that says that it answers."""
 _FAILED: Final = 1
 
 log = logging.getLogger(__name__)
@@ -80,7 +78,7 @@ class Process:
             server.serving(Resolver(self._zone, self._forwarder), address, self._port)
         )
         self._address = address
-        _say(f"{READY} {port}")
+        _say(f"{feed.READY} {port}")
 
 
 class _Lines(logging.Handler):

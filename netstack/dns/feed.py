@@ -16,6 +16,8 @@ from netstack.dns.cluster import Endpoint, Port, Service, ServiceKey, Settings
 
 MAX_LINE: Final = 16 << 20
 """Bytes of a line: a service with a hundred thousand endpoints."""
+READY: Final = "READY"
+"""What the process says on its standard output, with its port, as soon as it answers."""
 
 
 @dataclass(frozen=True, slots=True)
