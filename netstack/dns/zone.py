@@ -3,7 +3,7 @@
 Pure: values in, values out. It answers names below the cluster's domain, and the reverse names of addresses that belong
 to the cluster; for all others it has no answer (None), and a forwarder is asked. Records of pods
 (`10-244-1-5.default.pod`) are made of their name, because a node does not know the pods of the others: CoreDNS does so
-too, in the mode that kubeadm sets.
+too, in the mode that kubeadm sets. Questions of type ANY do not come here: resolver.py answers them.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Zone:
         host = (*_NS, *self._origin)
         if question.type == Type.SOA:
             return Answer((self._soa(question.name, self._origin),))
-        if question.type in (Type.NS, Type.ANY):
+        if question.type == Type.NS:
             glue = records.a(host, self.settings.address, TTL_S)
             return Answer((records.ns(question.name, host, TTL_S),), (glue,))
         return Answer()
@@ -173,7 +173,7 @@ class Zone:
                         targets[(endpoint.label.encode(), *own), each.number] = endpoint.address
         if not targets:
             return None
-        if question.type not in (Type.SRV, Type.ANY):
+        if question.type != Type.SRV:
             return Answer()
         weight = max(1, _WEIGHT // len(targets))
         return Answer(
@@ -253,7 +253,7 @@ def _addresses(question: Question, addresses: Iterable[IPv4Address]) -> Answer:
 
 def _of(question: Question, *found: Record) -> Answer:
     """Those of the records that the question asks for."""
-    return Answer(tuple(record for record in found if question.type in (record.type, Type.ANY)))
+    return Answer(tuple(record for record in found if record.type == question.type))
 
 
 def _pod(question: Question, labels: Name) -> Answer | None:
