@@ -13,12 +13,12 @@ from statistics import median
 import docker
 
 from lab.plugin.clusters import running_cluster
+from tests.bench import byhand
 from tests.bench.figure import Figure
 from tests.bench.lab import create_ready, delete_gone, pod
 from tests.hosts import engine_of
 
 ROUNDS = 15
-PAUSE, APP = "sampan/pause:1", "tomcat"
 
 
 def measure() -> Iterator[Figure]:
@@ -45,12 +45,8 @@ def measure() -> Iterator[Figure]:
 def _by_hand(engine: docker.APIClient) -> float:
     """Seconds for both containers, created and started one after the other."""
     start = time.perf_counter()
-    sandbox = engine.create_container(PAUSE, host_config=engine.create_host_config(network_mode="none"))["Id"]
-    engine.start(sandbox)
-    joined = engine.create_host_config(network_mode=f"container:{sandbox}")
-    app = engine.create_container(APP, host_config=joined)["Id"]
-    engine.start(app)
+    sandbox = byhand.sandbox(engine)
+    app = byhand.joined(engine, sandbox)
     taken = time.perf_counter() - start
-    for container in (app, sandbox):
-        engine.remove_container(container, force=True, v=True)
+    byhand.remove(engine, app, sandbox)
     return taken

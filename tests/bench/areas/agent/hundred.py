@@ -12,9 +12,9 @@ import docker
 from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
+from tests.bench import byhand
 from tests.bench.areas.cpu import seconds
 from tests.bench.areas.memory import SETTLE_S, resident_mb
-from tests.bench.areas.pod import APP, PAUSE
 from tests.bench.figure import Figure
 from tests.bench.lab import PODS, pod, ready, until
 from tests.hosts import engine_of
@@ -65,19 +65,14 @@ def _by_hand(cluster: Cluster, engine: docker.APIClient, node: str, workers: int
 
     def two(_: int) -> tuple[str, str]:
         with engine_of(cluster, node) as own:
-            sandbox = own.create_container(PAUSE, host_config=own.create_host_config(network_mode="none"))["Id"]
-            own.start(sandbox)
-            joined = own.create_host_config(network_mode=f"container:{sandbox}")
-            app = own.create_container(APP, host_config=joined)["Id"]
-            own.start(app)
-            return str(app), str(sandbox)
+            sandbox = byhand.sandbox(own)
+            return byhand.joined(own, sandbox), sandbox
 
     with ThreadPoolExecutor(workers) as pool:
         start = time.perf_counter()
         made = list(pool.map(two, range(COUNT)))
         taken = time.perf_counter() - start
-    for container in (container for pair in made for container in pair):
-        engine.remove_container(container, force=True, v=True)
+    byhand.remove(engine, *(container for pair in made for container in pair))
     return taken
 
 

@@ -19,7 +19,7 @@ import docker
 
 from client.rest import RestClient
 from lab.cluster import Cluster
-from tests.bench.areas.pod import APP, PAUSE
+from tests.bench import byhand
 from tests.bench.figure import Figure
 from tests.bench.lab import create_ready, delete_gone, pod
 from tests.hosts import engine_of
@@ -66,22 +66,13 @@ def _ours(client: RestClient, engine: docker.APIClient, events: Queue[Event], no
 
 
 def _by_hand(engine: docker.APIClient, events: Queue[Event]) -> float:
-    sandbox = engine.create_container(PAUSE, host_config=engine.create_host_config(network_mode="none"))["Id"]
-    engine.start(sandbox)
-    joined = engine.create_host_config(network_mode=f"container:{sandbox}")
-
-    def run() -> str:
-        made = str(engine.create_container(APP, host_config=joined)["Id"])
-        engine.start(made)
-        return made
-
-    first = run()
+    sandbox = byhand.sandbox(engine)
+    first = byhand.joined(engine, sandbox)
     engine.kill(first)
     died = _next(events, lambda event: event["Action"] == "die" and event["Actor"]["ID"] == first)
-    second = run()
+    second = byhand.joined(engine, sandbox)
     started = _next(events, lambda event: event["Action"] == "start" and event["Actor"]["ID"] == second)
-    for container in (first, second, sandbox):
-        engine.remove_container(container, force=True, v=True)
+    byhand.remove(engine, first, second, sandbox)
     return _ms(started) - _ms(died)
 
 
