@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -30,6 +31,12 @@ class Figure:
 
     def to_json(self) -> dict[str, object]:
         return {**asdict(self), "met": self.met}
+
+
+def p99(values: Iterable[float]) -> float:
+    """The 99th percentile: at most one value in a hundred is larger."""
+    ordered = sorted(values)
+    return ordered[math.ceil(0.99 * len(ordered)) - 1]
 
 
 def table(figures: Iterable[Figure]) -> str:

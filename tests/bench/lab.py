@@ -40,6 +40,11 @@ def ready(document: dict[str, Any]) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
+def container_id(document: dict[str, Any]) -> str:
+    """The engine's id of the first container of a pod that runs."""
+    return str(document["status"]["containerStatuses"][0]["containerID"]).removeprefix("docker://")
+
+
 PODS = "/api/v1/namespaces/default/pods"
 
 

@@ -9,7 +9,6 @@ mistaken for a death.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -20,8 +19,8 @@ from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
 from netrig.probe import Outcome, Prober, Responder, ask, tcp
-from tests.bench.figure import Figure
-from tests.bench.lab import PODS, create_ready, delete_gone, pod, until
+from tests.bench.figure import Figure, p99
+from tests.bench.lab import PODS, container_id, create_ready, delete_gone, pod, until
 from tests.hosts import engine_of
 
 CONNECTIONS = 1000
@@ -30,7 +29,6 @@ DEATHS = 50
 PROBES_A_LOOK = 12
 """By chance all of them go to the other one of two pods once in 4096 looks."""
 LOOK_PERIOD_S = 0.01
-PERCENTILE = 0.99
 
 
 def agent_restart_gap(cluster: Cluster, client: RestClient) -> Figure:
@@ -59,17 +57,15 @@ def endpoint_gone(cluster: Cluster, client: RestClient) -> Figure:
     address = _service(client, "gone")
     probers = [Prober(cluster.host(name).where) for name in nodes]
     with Responder(cluster.pod("default", "keeper"), name="keeper", port=8080):
-        times = sorted(
-            _death(cluster, client, nodes[number % len(nodes)], probers, address) for number in range(DEATHS)
-        )
+        times = [_death(cluster, client, nodes[number % len(nodes)], probers, address) for number in range(DEATHS)]
     delete_gone(client, "keeper")
-    return Figure("fault", "endpoint_gone_ms", 1e3 * times[math.ceil(PERCENTILE * DEATHS) - 1], "ms", goal=1000.0)
+    return Figure("fault", "endpoint_gone_ms", 1e3 * p99(times), "ms", goal=1000.0)
 
 
 def _death(cluster: Cluster, client: RestClient, node: str, probers: Sequence[Prober], address: str) -> float:
     """Seconds from a pod's death to the start of the last connection, from any node, that was sent to it."""
     made = create_ready(client, _idle("victim", node))
-    container = made["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
+    container = container_id(made)
     ended = threading.Event()
     with (
         Responder(cluster.pod("default", "victim"), name="victim", port=8080),

@@ -20,7 +20,7 @@ from client.rest import RestClient
 from lab.cluster import Cluster
 from lab.plugin.clusters import running_cluster
 from tests.bench.figure import Figure
-from tests.bench.lab import PODS, create_ready, delete_gone, pod, until
+from tests.bench.lab import PODS, container_id, create_ready, delete_gone, pod, until
 from tests.bench.service_faults import agent_restart_gap, endpoint_gone
 from tests.hosts import engine_of
 
@@ -46,7 +46,7 @@ def _container_back(cluster: Cluster, client: RestClient) -> Figure:
 def _gap(client: RestClient, engine: docker.APIClient, name: str) -> float:
     """Milliseconds from a container's death to the start of its successor."""
     made = create_ready(client, pod(name, "node1"))
-    first = made["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
+    first = container_id(made)
     engine.kill(first)
 
     def successor() -> str:

@@ -16,7 +16,7 @@ from client.rest import RestClient
 from client.tls import context_for
 from lab.cluster import Cluster
 from tests.bench.figure import Figure
-from tests.bench.lab import PODS, create_ready, delete_gone, pod
+from tests.bench.lab import PODS, container_id, create_ready, delete_gone, pod
 from tests.hosts import engine_of
 
 ROUNDS = 30
@@ -27,7 +27,7 @@ _ERROR = 3
 
 def round_trip(cluster: Cluster, client: RestClient, node: str) -> Figure:
     made = create_ready(client, pod("target", node))
-    container = made["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
+    container = container_id(made)
     with engine_of(cluster, node) as engine:
         ours, floor = asyncio.run(_compare(load_kubeconfig(cluster.kubeconfig), engine, container))
     delete_gone(client, "target")

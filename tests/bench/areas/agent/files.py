@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from functools import partial
 from pathlib import Path
 
 from client.rest import RestClient
 from lab.cluster import Cluster
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, p99
 from tests.bench.lab import create_ready, delete_gone, pod, until
 
 CHANGES = 30
@@ -35,7 +34,7 @@ def config_map(cluster: Cluster, client: RestClient, node: str) -> Figure:
         times.append(time.perf_counter() - start)
     delete_gone(client, "reader")
     client.delete(f"{MAPS}/watched")
-    return Figure("agent", "config_map_p99_s", sorted(times)[math.ceil(0.99 * CHANGES) - 1], "s", goal=GOAL_S)
+    return Figure("agent", "config_map_p99_s", p99(times), "s", goal=GOAL_S)
 
 
 def _has(file: Path, value: str) -> bool:

@@ -21,7 +21,7 @@ from client.rest import RestClient
 from lab.cluster import Cluster
 from tests.bench import byhand
 from tests.bench.figure import Figure
-from tests.bench.lab import create_ready, delete_gone, pod
+from tests.bench.lab import container_id, create_ready, delete_gone, pod
 from tests.hosts import engine_of
 
 ROUNDS = 9
@@ -59,7 +59,7 @@ def _ours(client: RestClient, engine: docker.APIClient, events: Queue[Event], no
     name = f"victim-{number}"
     made = create_ready(client, pod(name, node))
     uid = made["metadata"]["uid"]
-    engine.kill(made["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://"))
+    engine.kill(container_id(made))
     gap = _gap(events, lambda event: event["Actor"]["Attributes"].get("io.sampan.pod.uid") == uid)
     delete_gone(client, name)
     return gap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from statistics import median
 
 from tests.bench.areas.api.connection import Connection, check
 from tests.bench.areas.api.response import Response
+from tests.bench.figure import p99
 
 Following = Callable[[], bytes]
 """Returns the next request."""
@@ -23,11 +23,6 @@ class Load:
     requests: int
     rate: float
     p99_s: float
-
-
-def percentile(values: Iterable[float], part: float = 0.99) -> float:
-    ordered = sorted(values)
-    return ordered[math.ceil(part * len(ordered)) - 1]
 
 
 def rates(loads: Iterable[Load]) -> float:
@@ -74,7 +69,7 @@ class _Run:
             _Client(self, connection).send()
         await self._finished
         number = len(self.times)
-        return Load(number, number / (time.perf_counter() - self._begin), percentile(self.times))
+        return Load(number, number / (time.perf_counter() - self._begin), p99(self.times))
 
     def goes_on(self, now: float, response: Response) -> bool:
         """Whether the client of this response sends another request."""

@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator
 from typing import cast
 
-from tests.bench.areas.api import load, pods
+from tests.bench.areas.api import pods
 from tests.bench.areas.api.bench import Bench, figure
 from tests.bench.areas.api.connection import Connection
 from tests.bench.areas.api.servers import Server
 from tests.bench.areas.api.single import PATH
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, p99
 
 _EVENT_END = b"}\n\r\n"
 """The last bytes of an event and of its chunk."""
@@ -46,7 +46,7 @@ async def _measure(server: Server, watchers: int, changes: int) -> tuple[float, 
     used = server.cpu_s() - before
     audience.leave()
     client.close()
-    return 1e6 * used / len(times), 1e3 * load.percentile(times)
+    return 1e6 * used / len(times), 1e3 * p99(times)
 
 
 async def _change(client: Connection, audience: _Audience, number: int) -> list[float]:
