@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final, Protocol
+from typing import Final
 
 from agent import host, model
 from agent.address import OwnAddress
@@ -24,15 +24,13 @@ from agent.desired import disk
 from agent.desired.state import DesiredState
 from agent.errors import AgentError
 from agent.network import AgentNetwork, NetworkFault
+from agent.parts import Dns, Events, Meter, Pods
 from agent.queries import Answer, Queries, Query, healthz
 from agent.runtime.interface import Runtime
 from agent.runtime.process import Process
 from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
 from agent.usage.figures import Snapshot
-from agent.usage.meter import Measured
-from agent.usage.targets import PodTarget
 from agent.vitals import Vitals
-from agent.wire.names import DnsContent
 from netstack.desired import NetworkState, NodeSettings, Repair
 
 RETRY_S: Final = 1.0
@@ -46,44 +44,6 @@ LEAVE_POLL_S: Final = 0.1
 _NOWHERE: Final = IPv4Network("192.0.2.0/24")
 
 log = logging.getLogger(__name__)
-
-
-class Pods(Protocol):
-    """The part of PodManager (agent/pods) that is used."""
-
-    async def run(self) -> None: ...
-    async def apply(self, desired: model.Desired, *, complete: bool) -> None: ...
-    def statuses(self) -> Iterable[PodStatus]: ...
-    async def listed(self) -> None: ...
-    @property
-    def idle(self) -> bool: ...
-    def pod_uids(self) -> frozenset[model.PodUid]: ...
-    def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]: ...
-    def process(self, request: model.ProcessRequest) -> AbstractAsyncContextManager[Process]: ...
-    def measurable(self) -> tuple[PodTarget, ...]: ...
-    def connection(self, request: model.ConnectionRequest) -> AbstractAsyncContextManager[Connection]: ...
-
-
-class Dns(Protocol):
-    """The part of DnsProcess (agent/dnsprocess.py) that is used."""
-
-    def apply(self, content: DnsContent | None) -> None: ...
-    async def run(self) -> None: ...
-    async def stop(self) -> None: ...
-
-
-class Meter(Protocol):
-    """The part of Meter (agent/usage) that is used."""
-
-    @property
-    def snapshot(self) -> Snapshot: ...
-    async def run(self, pods: Measured) -> None: ...
-
-
-class Events(Protocol):
-    """The part of ReportQueue (agent/session) that is used."""
-
-    def event(self, event: Event) -> None: ...
 
 
 @dataclass(slots=True)
