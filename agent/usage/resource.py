@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from agent.usage.exposition import Family, Sample
-from agent.usage.figures import NANO, ContainerUsage, PodUsage, Snapshot
-from agent.usage.totals import total_cpu, total_memory
+from agent.usage.figures import NANO, Cgroup, ContainerUsage, PodUsage, Snapshot
+from agent.usage.totals import total
 
 
 def resource_metrics(snapshot: Snapshot) -> Iterator[Family]:
@@ -80,30 +80,32 @@ def _of_containers(snapshot: Snapshot) -> Iterator[Family]:
 
 
 def _of_pods(snapshot: Snapshot) -> Iterator[Family]:
-    def each(value: Callable[[tuple[ContainerUsage, ...]], float]) -> tuple[Sample, ...]:
-        return tuple(
-            Sample(value(pod.all_containers), _pod_labels(pod), max(usage.at for usage in pod.all_containers))
-            for pod in snapshot.pods
-            if pod.all_containers
-        )
+    measured = [
+        (total(pod.all_containers), _pod_labels(pod), max(usage.at for usage in pod.all_containers))
+        for pod in snapshot.pods
+        if pod.all_containers
+    ]
+
+    def each(value: Callable[[Cgroup], float]) -> tuple[Sample, ...]:
+        return tuple(Sample(value(used), labels, at) for used, labels, at in measured)
 
     yield Family(
         "pod_cpu_usage_seconds_total",
         "counter",
         "Cumulative cpu time consumed by the pod in core-seconds",
-        each(lambda containers: total_cpu(containers)[0] / NANO),
+        each(lambda used: used.cpu_ns / NANO),
     )
     yield Family(
         "pod_memory_working_set_bytes",
         "gauge",
         "Current working set of the pod in bytes",
-        each(lambda containers: total_memory(containers).working_set_bytes),
+        each(lambda used: used.working_set_bytes),
     )
     yield Family(
         "pod_swap_usage_bytes",
         "gauge",
         "Current amount of the pod swap usage in bytes",
-        each(lambda containers: total_memory(containers).swap_bytes),
+        each(lambda used: used.swap_bytes),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from agent.usage.figures import Cgroup, ContainerUsage, Counters, Machine, PodUsage, Snapshot, Space, Traffic
 from agent.usage.targets import VolumeTarget
-from agent.usage.totals import total_cpu, total_memory
+from agent.usage.totals import total, total_nano_cores
 
 POD_LINK: Final = "eth0"
 
@@ -63,18 +63,17 @@ def _node(name: str, machine: Machine) -> Json:
 def _pod(pod: PodUsage) -> Json:
     target, containers = pod.target, pod.all_containers
     at = max(container.at for container in containers)
-    cpu_ns, nano_cores = total_cpu(containers)
-    memory = total_memory(containers)
+    used = total(containers)
     return _known(
         podRef={"name": target.name, "namespace": target.namespace, "uid": target.uid},
         startTime=_time(target.started_at),
         containers=[_container(container) for container in pod.containers],
-        cpu=_cpu(at, cpu_ns, nano_cores),
-        memory=_memory(at, _limit(pod), memory),
-        swap={"time": _time(at), "swapUsageBytes": memory.swap_bytes},
+        cpu=_cpu(at, used.cpu_ns, total_nano_cores(containers)),
+        memory=_memory(at, _limit(pod), used),
+        swap={"time": _time(at), "swapUsageBytes": used.swap_bytes},
         network=_network(at, POD_LINK, {POD_LINK: pod.traffic}) if pod.traffic is not None else None,
         volume=[_volume(pod, volume) for volume in pod.target.volumes if volume.name in pod.volumes] or None,
-        process_stats={"process_count": memory.threads},
+        process_stats={"process_count": used.threads},
         **{"ephemeral-storage": _ephemeral(pod)},
     )
 
