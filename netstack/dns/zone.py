@@ -141,9 +141,8 @@ class Zone:
             case (port, protocol) if port[:1] == protocol[:1] == b"_":
                 return self._srv(question, service, port[1:].decode("latin-1"), protocol[1:].decode("latin-1"))
             case (label,) if label[:1] == b"_":
-                return (
-                    Answer() if any(port.protocol == label[1:].decode("latin-1") for port in _ports(service)) else None
-                )
+                protocols = {port.protocol for port in _ports(service)}
+                return Answer() if label[1:].decode("latin-1") in protocols else None
             case (label,):
                 text = label.decode("latin-1")
                 hosts = [endpoint for endpoint in service.endpoints if endpoint.label == text]
