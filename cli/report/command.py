@@ -61,7 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     path = options.file or Path(f"{name}.tar.gz")
     kubeconfig = kubeconfig_path(options)
     found = _objects(kubeconfig)
-    files = {**found.files, **dict(_hosts(options.lab, kubeconfig)), "versions.json": _versions()}
+    files = {**found.files, **_hosts(options.lab, kubeconfig), "versions.json": _versions()}
     files["problems.txt"] = "".join(f"{problem}\n" for problem in found.problems).encode()
     if not found.secrets and found.problems:
         files["problems.txt"] += b"secrets were not known, so their values were not searched for\n"
@@ -89,7 +89,7 @@ def _objects(kubeconfig: Path) -> Objects:
         return Objects(problems=[f"the API: {error}"])
 
 
-def _hosts(lab: str, kubeconfig: Path) -> "dict[str, bytes]":
+def _hosts(lab: str, kubeconfig: Path) -> dict[str, bytes]:
     """The hosts of the cluster that the kubeconfig is for, as far as they are here."""
     cluster = _lab_of(lab, kubeconfig)
     return dict(hosts.of_lab(cluster) if cluster is not None else hosts.of_this_host())
