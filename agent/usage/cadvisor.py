@@ -6,7 +6,8 @@ are empty for the machine, whose `id` is `/`. The sandbox of a pod has no `conta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -143,21 +144,25 @@ def cadvisor_metrics(snapshot: Snapshot, facts: Facts) -> Iterator[Family]:
 
 
 def _of_cgroups(snapshot: Snapshot) -> Iterator[Family]:
-    every = [(pod, usage) for pod in snapshot.pods for usage in pod.all_containers]
     machine = snapshot.machine
     root = replace(machine.memory, cpu_ns=machine.cpu_ns)  # the cgroup that has all processes
-    found: dict[str, Family] = {}
-    for metric in (*_CGROUP, *_QUOTA):
-        samples = [
-            Sample(metric.value(usage.cgroup), {**_labels(pod, usage), **dict(metric.labels)}, usage.at)
-            for pod, usage in every
-            if metric not in _QUOTA or usage.target.cpu_limit_millis
-        ]
-        if metric in _CGROUP and (value := metric.value(root)):
-            samples.insert(0, Sample(value, {**_NO_POD, "id": "/", **dict(metric.labels)}, machine.at))
-        before = found[metric.name].samples if metric.name in found else ()
-        found[metric.name] = Family(metric.name, metric.kind, metric.help, (*before, *samples))
-    yield from found.values()
+    every = [(pod, usage) for pod in snapshot.pods for usage in pod.all_containers]
+    limited = [(pod, usage) for pod, usage in every if usage.target.cpu_limit_millis]
+    samples: defaultdict[str, list[Sample]] = defaultdict(list)
+    for metric in _CGROUP:
+        if value := metric.value(root):
+            samples[metric.name].append(Sample(value, {**_NO_POD, "id": "/", **dict(metric.labels)}, machine.at))
+        samples[metric.name] += _samples(metric, every)
+    for metric in _QUOTA:
+        samples[metric.name] += _samples(metric, limited)
+    # Two metrics may have one name, and are one family.
+    for name, metric in {metric.name: metric for metric in (*_CGROUP, *_QUOTA)}.items():
+        yield Family(name, metric.kind, metric.help, tuple(samples[name]))
+
+
+def _samples(metric: _Metric, containers: Iterable[tuple[PodUsage, ContainerUsage]]) -> Iterator[Sample]:
+    for pod, usage in containers:
+        yield Sample(metric.value(usage.cgroup), {**_labels(pod, usage), **dict(metric.labels)}, usage.at)
 
 
 def _of_containers(snapshot: Snapshot) -> Iterator[Family]:
