@@ -38,7 +38,7 @@ class Process:
         self._linger_s = linger_s
         self._forwarder = Forwarder()
         self._zone: Zone | None = None
-        self._address = ""
+        self._listening = False
 
     async def run(self, lines: asyncio.StreamReader) -> None:
         """Run until the feed stops, or for LINGER_S after its end. Raises OSError, ValueError."""
@@ -51,7 +51,7 @@ class Process:
                     await self._listen(stack)
                 else:
                     self._apply(line)
-            if self._address:
+            if self._listening:
                 await asyncio.sleep(self._linger_s)
 
     def _apply(self, line: Settings | Service | feed.Remove) -> None:
@@ -71,13 +71,11 @@ class Process:
     async def _listen(self, stack: AsyncExitStack) -> None:
         if self._zone is None:
             raise ValueError("the feed begins without settings")
-        address = str(self._zone.settings.address)
-        if self._address:
+        if self._listening:
             return
-        port = await stack.enter_async_context(
-            server.serving(Resolver(self._zone, self._forwarder), address, self._port)
-        )
-        self._address = address
+        resolver, address = Resolver(self._zone, self._forwarder), str(self._zone.settings.address)
+        port = await stack.enter_async_context(server.serving(resolver, address, self._port))
+        self._listening = True
         _say(f"{feed.READY} {port}")
 
 
