@@ -84,10 +84,6 @@ class Zone:
             if not index[address]:
                 del index[address]
 
-    @property
-    def services(self) -> tuple[ServiceKey, ...]:
-        return tuple(self._services)
-
     def answer(self, question: Question) -> Answer | None:
         """The answer; None if the question is about a name of the world outside."""
         name = folded(question.name)

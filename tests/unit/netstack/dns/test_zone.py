@@ -202,8 +202,8 @@ def test_a_changed_service_leaves_nothing_of_the_old_one(zone: Zone) -> None:
 
 
 def test_a_namespace_goes_with_its_last_service(zone: Zone) -> None:
-    for key in zone.services:
-        zone.remove(key)
+    for name in ("kubernetes", "headless", "foo", "empty"):
+        zone.remove(("default", name))
     assert ask(zone, SVC)[0] == Rcode.NXDOMAIN
     assert ask(zone, "1.0.3.10.in-addr.arpa", Type.PTR)[0] == Rcode.NXDOMAIN
 
