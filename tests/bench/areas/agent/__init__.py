@@ -31,8 +31,7 @@ NODE = "node1"
 
 def measure() -> Iterator[Figure]:
     with running_cluster(nodes=1, periods=KUBERNETES_PERIODS) as cluster, cluster.client() as client:
-        yield restarts.own_ratio(single := restarts.compare(cluster, client, NODE))
-        yield restarts.own_ms(single)
+        yield from restarts.measure(cluster, client, NODE)
         yield files.config_map(cluster, client, NODE)
         yield commands.round_trip(cluster, client, NODE)
         yield from hundred.measure(cluster, client, NODE)

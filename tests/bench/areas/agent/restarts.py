@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from queue import Queue
 from statistics import median
 from threading import Thread
@@ -31,31 +30,17 @@ PATIENCE_S = 30.0
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """Milliseconds from a death to the next start."""
-
-    ours: float
-    floor: float
-
-
-def compare(cluster: Cluster, client: RestClient, node: str) -> Gaps:
-    """Both, in turns."""
+def measure(cluster: Cluster, client: RestClient, node: str) -> Iterator[Figure]:
+    """Both take turns. The difference is what the agent adds until the engine has its call."""
     with engine_of(cluster, node) as engine, _events(cluster, node) as events:
         pairs = [(_ours(client, engine, events, node, number), _by_hand(engine, events)) for number in range(ROUNDS)]
-    return Gaps(median(ours for ours, _ in pairs), median(floor for _, floor in pairs))
-
-
-def own_ratio(gaps: Gaps) -> Figure:
-    return Figure("agent", "restart_ratio", gaps.ours / gaps.floor, "x", goal=None, floor=1.0)
-
-
-def own_ms(gaps: Gaps) -> Figure:
-    """What the agent adds until the engine has its call."""
-    return Figure("agent", "restart_own_ms", gaps.ours - gaps.floor, "ms", goal=GOAL_MS, floor=gaps.floor)
+    ours, floor = median(ours for ours, _ in pairs), median(floor for _, floor in pairs)
+    yield Figure("agent", "restart_ratio", ours / floor, "x", goal=None, floor=1.0)
+    yield Figure("agent", "restart_own_ms", ours - floor, "ms", goal=GOAL_MS, floor=floor)
 
 
 def _ours(client: RestClient, engine: docker.APIClient, events: Queue[Event], node: str, number: int) -> float:
+    """Milliseconds from the first death in a new pod to the next start."""
     name = f"victim-{number}"
     made = create_ready(client, pod(name, node))
     uid = made["metadata"]["uid"]
@@ -66,6 +51,7 @@ def _ours(client: RestClient, engine: docker.APIClient, events: Queue[Event], no
 
 
 def _by_hand(engine: docker.APIClient, events: Queue[Event]) -> float:
+    """The same of containers that a loop starts."""
     sandbox = byhand.sandbox(engine)
     first = byhand.joined(engine, sandbox)
     engine.kill(first)
