@@ -19,6 +19,7 @@ from agent.runtime.client import EngineClient, Request
 from agent.runtime.errors import EngineFault, EngineGone, RuntimeFault, TimedOut
 from agent.runtime.faults import process_faults, readable
 from agent.runtime.frames import FrameError, Frames
+from agent.runtime.looks import waits
 from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process, Result
 from agent.runtime.records import ContainerId
 from agent.runtime.upgrade import Connection, upgrade
@@ -158,8 +159,7 @@ class DockerProcess:
             await _asked(self._client, Request("POST", f"{self._path}/resize", "resize a terminal", parameters=size))
 
     async def exit_code(self) -> int | None:
-        wait_s = _FIRST_LOOK_S
-        for _ in range(_LOOKS):
+        for wait_s in waits(_FIRST_LOOK_S, _LOOKS):
             answer = await _asked(self._client, Request("GET", f"{self._path}/json", _INSPECT))
             with readable(_INSPECT):
                 state = answer.get("State") or answer
@@ -168,7 +168,6 @@ class DockerProcess:
                 if "State" in answer:
                     return None
             await asyncio.sleep(wait_s)
-            wait_s *= 2
         raise EngineFault("the container engine does not report the end of a command whose output has ended")
 
 

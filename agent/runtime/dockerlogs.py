@@ -15,6 +15,7 @@ from agent.runtime.client import EngineClient, Request
 from agent.runtime.errors import EngineFault, EngineGone
 from agent.runtime.faults import faults, readable
 from agent.runtime.frames import FrameError, Frames
+from agent.runtime.looks import waits
 from agent.runtime.records import ContainerId
 
 _FIRST_LOOK_S: Final = 0.05
@@ -69,11 +70,9 @@ async def _looked(client: EngineClient, container: ContainerId, what: str) -> tu
 
 async def _check_ended(client: EngineClient, container: ContainerId, what: str) -> None:
     """An engine that stops in good order ends its answers as if they were complete. Raises RuntimeFault then."""
-    wait_s = _FIRST_LOOK_S
-    for _ in range(_LOOKS):
+    for wait_s in waits(_FIRST_LOOK_S, _LOOKS):
         _, running = await _looked(client, container, what)
         if not running:
             return
         await asyncio.sleep(wait_s)
-        wait_s *= 2
     raise EngineGone(f"{what}: the container engine ended the log of a container that runs")
