@@ -58,5 +58,5 @@ class Runtime(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close connections and threads; containers keep running."""
+        """Close the connections; containers keep running."""
         ...

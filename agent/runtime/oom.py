@@ -10,7 +10,6 @@ import logging
 import os
 import re
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
 log = logging.getLogger(__name__)
@@ -27,21 +26,18 @@ class OomKills:
     """Reads the log incrementally. Without the permission to read it, no kill is known."""
 
     def __init__(self, path: Path = KERNEL_LOG) -> None:
-        self._lock = Lock()
         self._killed: dict[str, None] = {}
         self._log = _opened(path)
 
     def has(self, container: str) -> bool:
         """Whether a process of the container (full id) was killed at the container's memory limit."""
-        with self._lock:
-            self._read_on()
-            return container in self._killed
+        self._read_on()
+        return container in self._killed
 
     def close(self) -> None:
-        with self._lock:
-            if self._log is not None:
-                os.close(self._log)
-                self._log = None
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
 
     def _read_on(self) -> None:
         while self._log is not None:
