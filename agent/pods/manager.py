@@ -17,6 +17,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.connections import Connection
+from agent.errors import AgentError
 from agent.model import ConnectionRequest, Desired, LogRequest, Pod, PodUid, ProcessRequest
 from agent.pods.connections import open_connection
 from agent.pods.errors import LogUnavailable, NoConnection, ProcessUnavailable
@@ -127,26 +128,29 @@ class PodManager:
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         """A container's log. Raises LogUnavailable, here or at the first piece."""
-        worker = self._workers.get(request.uid)
-        if worker is None:
-            raise LogUnavailable(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
+        worker = self._worker_of(request, LogUnavailable)
         return read_logs(
             self._context.runtime, worker.pod, worker.observed(), worker.status, request.container, request.options
         )
 
     def process(self, request: ProcessRequest) -> AbstractAsyncContextManager[Process]:
         """A process in a running container. Raises ProcessUnavailable."""
-        worker = self._workers.get(request.uid)
-        if worker is None:
-            raise ProcessUnavailable(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
+        worker = self._worker_of(request, ProcessUnavailable)
         return open_process(self._exec, worker.pod, worker.observed(), request)
 
     def connection(self, request: ConnectionRequest) -> AbstractAsyncContextManager[Connection]:
         """A connection to a port of a pod. Raises NoConnection here, CannotConnect on entering."""
+        worker = self._worker_of(request, NoConnection)
+        return open_connection(worker.pod, worker.observed(), request)
+
+    def _worker_of(
+        self, request: LogRequest | ProcessRequest | ConnectionRequest, missing: type[AgentError]
+    ) -> PodWorker:
+        """The worker of the pod that the request is about. Raises `missing` if the pod is not on this node."""
         worker = self._workers.get(request.uid)
         if worker is None:
-            raise NoConnection(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
-        return open_connection(worker.pod, worker.observed(), request)
+            raise missing(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
+        return worker
 
     # --- the task --------------------------------------------------------------------------------------------------
 
