@@ -37,6 +37,12 @@ def detach(target: Path) -> None:
         raise _error(target)
 
 
+def detach_all(target: Path) -> None:
+    """Unmount everything that is mounted at the target; does nothing if nothing is. Raises OSError."""
+    while is_mount(target):
+        detach(target)
+
+
 def is_mount(target: Path) -> bool:
     """Whether something is mounted at the target, also if it is a bind mount of the same file system."""
     path = target.parent.resolve() / target.name

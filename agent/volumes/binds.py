@@ -14,5 +14,4 @@ class KernelBinds:
         mounts.bind(descriptor, target)
 
     def unmount(self, target: Path) -> None:
-        while mounts.is_mount(target):
-            mounts.detach(target)
+        mounts.detach_all(target)

@@ -29,8 +29,7 @@ class TmpfsFiles:
     def unmount(self, directory: Path) -> None:
         # By the kernel's list, and lazily: a look at a directory of a server could hang, and a container that is ending
         # may still have files open.
-        while mounts.is_mount(directory):
-            try:
-                mounts.detach(directory)
-            except OSError as error:
-                raise VolumeError(f"{directory} cannot be unmounted: {error.strerror}") from error
+        try:
+            mounts.detach_all(directory)
+        except OSError as error:
+            raise VolumeError(f"{directory} cannot be unmounted: {error.strerror}") from error
