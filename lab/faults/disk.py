@@ -5,12 +5,11 @@ Only the directory of the master's store or the agent's state is affected, not t
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from hull.mounts import bind, detach, mounts_below
+from hull.mounts import bind, detach, in_memory, mounts_below
 from hull.trees import remove_tree
 from lab.cluster import Cluster
 from lab.errors import LabError
@@ -31,8 +30,7 @@ def limit(cluster: Cluster, host: str, size_bytes: int) -> None:
     before = directory.with_name(f"{directory.name}.before")
     directory.rename(before)
     directory.mkdir(mode=0o700)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0700", "tmpfs", str(directory)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    in_memory(directory, f"size={size_bytes},mode=0700")
     mounted = [Path(point).relative_to(before) for point in mounts_below(before)]
     copied = _without({before / point for point in mounted})
     shutil.copytree(before, directory, symlinks=True, dirs_exist_ok=True, ignore=copied)
