@@ -80,7 +80,7 @@ class DockerRuntime:
 
     async def _looked(self, listed: Listed, entry: Mapping[str, Any]) -> ContainerRecord | None:
         try:
-            return await self.containers.inspect_within(listed.id, self._client.limits.look_s)
+            return await self.containers.inspect(listed.id, within_s=self._client.limits.look_s)
         except NoSuchContainer:
             return None  # removed since the list was made
         except (TimedOut, EngineFault) as error:

@@ -129,11 +129,8 @@ class DockerContainers:
             if error.status != NOT_FOUND:
                 raise
 
-    async def inspect(self, container: str) -> ContainerRecord:
-        return await self.inspect_within(container, 0.0)
-
-    async def inspect_within(self, container: str, within_s: float) -> ContainerRecord:
-        """As `inspect`, with a deadline; 0.0: that of calls."""
+    async def inspect(self, container: str, *, within_s: float = 0.0) -> ContainerRecord:
+        """As in the Protocol, with a deadline; 0.0: that of calls."""
         request = _of(container, "GET", "/json", "inspect")
         with faults(request.what):
             answer = await self._client.call(request, within_s=within_s)
