@@ -31,12 +31,8 @@ async def subscribed(client: EngineClient, labels: Mapping[str, str]) -> AsyncIt
     filters = {"type": ["container", "image"], "event": list(EVENT_NAMES)}
     request = Request("GET", "/events", _WHAT, parameters={"since": str(since), "filters": json.dumps(filters)})
     with faults(_WHAT):
-        opening = client.stream(request, answer_s=client.limits.call_s)
-        body = await opening.__aenter__()
-    try:
-        yield _typed(body, labels)
-    finally:
-        await opening.__aexit__(None, None, None)
+        async with client.stream(request, answer_s=client.limits.call_s) as body:
+            yield _typed(body, labels)
 
 
 async def _typed(body: Body, labels: Mapping[str, str]) -> AsyncIterator[RuntimeEvent]:
