@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.model import Container, EmptyDir, FilesVolume, Pod
+from agent.model import Container, EmptyDir, FilesVolume, Pod, Resources
 from agent.pods.observed import Instance, Observed
 from agent.usage.targets import ContainerTarget, PodTarget, VolumeTarget
 
@@ -45,6 +45,7 @@ def _is_ephemeral_storage(source: EmptyDir | FilesVolume) -> bool:
 
 def _container(instance: Instance, container: Container | None) -> ContainerTarget:
     record = instance.record
+    resources = container.resources if container is not None else Resources()
     return ContainerTarget(
         name=container.name if container is not None else "",
         id=record.id,
@@ -52,7 +53,7 @@ def _container(instance: Instance, container: Container | None) -> ContainerTarg
         image=record.image,
         pid=record.pid,
         started_at=record.started_at,
-        cpu_request_millis=container.resources.cpu_request_millis if container is not None else 0,
-        cpu_limit_millis=container.resources.cpu_limit_millis if container is not None else 0,
-        memory_limit_bytes=container.resources.memory_limit_bytes if container is not None else 0,
+        cpu_request_millis=resources.cpu_request_millis,
+        cpu_limit_millis=resources.cpu_limit_millis,
+        memory_limit_bytes=resources.memory_limit_bytes,
     )
