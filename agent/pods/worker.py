@@ -107,15 +107,13 @@ class PodWorker:
             self._cancel_pulls()
         if pod.generation != self._pod.generation:
             self._wake.set()  # clients wait for a status of this generation
-        same_credentials = _lookup(desired, pull_secrets(pod)) == _lookup(self._desired, pull_secrets(self._pod))
-        same_images = frozenset(_images(pod) & _images(self._pod)) if same_credentials else frozenset()
-        self._pod = self._performer.pod = self._events.pod = pod
-        self._desired = self._performer.desired = desired
         if changed:
             self._view.volumes_ready, self._view.volumes_changed = False, True
             # The change cannot be a reason to pull the same image sooner.
-            self._memory = self._memory.retried_now(waiting={Key(On.IMAGE, name) for name, _, _ in same_images})
+            self._memory = self._memory.retried_now(waiting=self._same_pulls(pod, desired))
             self._wake.set()
+        self._pod = self._performer.pod = self._events.pod = pod
+        self._desired = self._performer.desired = desired
 
     def observe(self, records: Iterable[ContainerRecord]) -> None:
         """Take all containers of the pod, as the engine has just listed them."""
@@ -320,6 +318,12 @@ class PodWorker:
         finally:
             timer.cancel()
             change.cancel()
+
+    def _same_pulls(self, pod: Pod, desired: Desired) -> set[Key]:
+        """The pulls that the new state leaves as they are: of the same images, with the same credentials."""
+        if _lookup(desired, pull_secrets(pod)) != _lookup(self._desired, pull_secrets(self._pod)):
+            return set()
+        return {Key(On.IMAGE, name) for name, _, _ in _images(pod) & _images(self._pod)}
 
     def _cancel_pulls(self) -> None:
         """Cancel pulls: a deleted pod does not need its images."""
