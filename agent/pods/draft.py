@@ -12,7 +12,7 @@ from typing import Final
 from agent.model import Pod
 from agent.pods.actions import SANDBOX_KEY, Action, PreStop, ReadMessage, RefreshContainer, SignalContainer
 from agent.pods.lifecycle import succeeded
-from agent.pods.memory import Memory, Signals
+from agent.pods.memory import Memory
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import sidecars
 
@@ -92,7 +92,7 @@ class Draft:
 
         `began_at`: when the period began, if that was not with this container.
         """
-        signals = self.memory.signals.get(instance.id, Signals())
+        signals = self.memory.signals_of(instance.id)
         force = SignalContainer(name, instance.id, True, message, replaces)
         began_at = began_at or signals.began_at
         if signals.forced_at:
@@ -118,7 +118,7 @@ class Draft:
     def hook(self, name: str, instance: Instance, *, grace_s: float, message: str, replaces: bool = False) -> bool:
         """Run the container's preStop hook, if it has one; True: its stop signal has to wait for that."""
         container = self.pod.container(name)
-        hooked_at = self.memory.signals.get(instance.id, Signals()).hooked_at
+        hooked_at = self.memory.signals_of(instance.id).hooked_at
         if container is None or container.checks.pre_stop is None or self.observed.health_of(instance.id).pre_stopped:
             return False
         if not hooked_at:
@@ -162,5 +162,5 @@ class Draft:
         """When the grace period of the pod began, for a sidecar that is stopped now or has been asked to stop."""
         # Those that were stopped for another reason before, to be replaced, do not count.
         newest = [instances[-1] for instances in self.observed.containers.values()]
-        others = (self.memory.signals.get(each.id, Signals()).began_at for each in newest if not each.replaced)
-        return min(filter(None, others), default=self.memory.signals.get(sidecar.id, Signals()).began_at)
+        others = (self.memory.signals_of(each.id).began_at for each in newest if not each.replaced)
+        return min(filter(None, others), default=self.memory.signals_of(sidecar.id).began_at)

@@ -71,6 +71,10 @@ class Memory:
     longest_backoff_s: float = LONGEST_DELAY_S
     """By the node's configuration."""
 
+    def signals_of(self, container: ContainerId) -> Signals:
+        """The steps of the stop of a container; without a stop none was taken."""
+        return self.signals.get(container, Signals())
+
     def begun(self, key: Key) -> Memory:
         """An action is in progress."""
         return replace(self, busy=self.busy | {key})
@@ -144,11 +148,11 @@ class Memory:
 
     def stopping(self, container: ContainerId, now: float) -> Memory:
         """The preStop hook of a container begins."""
-        before = self.signals.get(container, Signals())
+        before = self.signals_of(container)
         return replace(self, signals={**self.signals, container: replace(before, hooked_at=now)})
 
     def signalled(self, container: ContainerId, now: float, *, force: bool) -> Memory:
         """A container got its stop signal, or (`force`) SIGKILL."""
-        before = self.signals.get(container, Signals())
+        before = self.signals_of(container)
         after = replace(before, forced_at=now) if force else replace(before, asked_at=now)
         return replace(self, signals={**self.signals, container: after})

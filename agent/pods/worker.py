@@ -33,7 +33,7 @@ from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
 from agent.pods.interface import Reporter
 from agent.pods.lifecycle import deadline, failed_at, finished, is_over, restart_backoff, rule_of, trigger
-from agent.pods.memory import Memory, Signals
+from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
 from agent.pods.probing import Probing
@@ -335,7 +335,7 @@ class PodWorker:
         """Cancel hooks of instances that have ended, and those that their containers' stop has overtaken."""
         running = {instance.id for instance in self._view.observed().all_containers if instance.running}
         for key, task in self._tasks.items():
-            signals = self._memory.signals.get(ContainerId(key.name), Signals())
+            signals = self._memory.signals_of(ContainerId(key.name))
             overtaken = signals.began_at if key.on is On.POST_START else signals.asked_at or signals.forced_at
             if key.on in (On.POST_START, On.PRE_STOP) and (key.name not in running or overtaken):
                 task.cancel()
