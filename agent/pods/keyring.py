@@ -17,10 +17,10 @@ from urllib.parse import SplitResult, urlsplit
 from agent.model import Secret
 from agent.pods.errors import PullSecretError
 from agent.runtime.images import Credentials
+from agent.runtime.references import DOCKER_HUB
 
 _CONFIG_TYPE, _CONFIG_KEY = "kubernetes.io/dockerconfigjson", ".dockerconfigjson"
 _OLD_TYPE, _OLD_KEY = "kubernetes.io/dockercfg", ".dockercfg"
-_HUB: Final = "docker.io"
 _HUB_ENTRY: Final = "index.docker.io"
 """Docker's own key for the registry of images without a host."""
 
@@ -41,7 +41,7 @@ def candidates(secrets: Iterable[Secret], image: str) -> tuple[Credentials, ...]
     entries = sorted((entry for secret in secrets for entry in _entries(secret)), key=_place, reverse=True)
     target = repository(image)
     found = [entry.credentials for entry in entries if _matches(entry.place, target)]
-    if not found and target.startswith(f"{_HUB}/"):
+    if not found and target.startswith(f"{DOCKER_HUB}/"):
         found = [entry.credentials for entry in entries if entry.place == _HUB_ENTRY]
     different: dict[tuple[str, str], Credentials] = {}
     for credentials in found:
@@ -56,10 +56,10 @@ def repository(image: str) -> str:
     name = head + slash + last.partition(":")[0]
     first, slash, rest = name.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first):
-        host, path = (_HUB, rest) if first == _HUB_ENTRY else (first, rest)
+        host, path = (DOCKER_HUB, rest) if first == _HUB_ENTRY else (first, rest)
     else:
-        host, path = _HUB, name
-    return f"{host}/library/{path}" if host == _HUB and "/" not in path else f"{host}/{path}"
+        host, path = DOCKER_HUB, name
+    return f"{host}/library/{path}" if host == DOCKER_HUB and "/" not in path else f"{host}/{path}"
 
 
 def _place(entry: _Entry) -> str:
