@@ -1,4 +1,4 @@
-"""Requests of clients of the master about one container: its log, or a process in it."""
+"""Requests of clients of the master about one pod: a log, a process in a container, a connection to a port."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What the pods' side needs from other rooms: two Protocols, and its part of the configuration.
+"""What the pods' side needs from other rooms: three Protocols, and its part of the configuration.
 
-`PodNetwork` is implemented by agent/network.py, `Reporter` by agent/session/reporter.py.
+`PodNetwork` is implemented by agent/network.py, `TokenIssuer` by agent/session/tokens.py, and `Reporter` by
+agent/session/reporter.py.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class PodNetwork(Protocol):
 
 
 class TokenIssuer(Protocol):
-    """Gives pods their tokens. Implemented by agent/session/tokens.py."""
+    """Gives pods their tokens."""
 
     async def issue(self, pod: Pod, source: TokenSource) -> tuple[bytes, float]:
         """A new token of the pod's service account, and its lifetime in seconds. Raises AgentError.

@@ -1,8 +1,7 @@
 """All volumes of a pod, and the pod's directory on this node.
 
 Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, `subpaths/<container>/`, and `etc/` and `containers/`
-(written by pods/files.py).
-The calls block and are made on a thread.
+(written by pods/files.py). The calls block and are made on a thread, apart from `mount_shares`.
 """
 
 from __future__ import annotations
