@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 from agent.model import Secret
 from agent.pods.errors import PullSecretError
 from agent.runtime.images import Credentials
-from agent.runtime.references import DOCKER_HUB
+from agent.runtime.references import DOCKER_HUB, divided
 
 _CONFIG_TYPE, _CONFIG_KEY = "kubernetes.io/dockerconfigjson", ".dockerconfigjson"
 _OLD_TYPE, _OLD_KEY = "kubernetes.io/dockercfg", ".dockercfg"
@@ -54,11 +54,8 @@ def repository(image: str) -> str:
     name, _, _ = image.partition("@")
     head, slash, last = name.rpartition("/")
     name = head + slash + last.partition(":")[0]
-    first, slash, rest = name.partition("/")
-    if slash and (first == "localhost" or "." in first or ":" in first):
-        host, path = (DOCKER_HUB, rest) if first == _HUB_ENTRY else (first, rest)
-    else:
-        host, path = DOCKER_HUB, name
+    host, path = divided(name)
+    host = DOCKER_HUB if host == _HUB_ENTRY else host
     return f"{host}/library/{path}" if host == DOCKER_HUB and "/" not in path else f"{host}/{path}"
 
 

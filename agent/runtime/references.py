@@ -39,7 +39,7 @@ def parse(image: str) -> Reference:
     head, slash, last = rest.rpartition("/")
     last, colon, tag = last.partition(":")
     repository = head + slash + last
-    host, path = _divided(repository)
+    host, path = divided(repository)
     if (at and not _DIGEST.fullmatch(digest)) or (colon and not _TAG.fullmatch(tag)) or not _HOST.fullmatch(host):
         raise _invalid(image, "invalid reference format")
     if path != path.lower() and all(_PATH.fullmatch(part) for part in path.lower().split("/")):
@@ -51,7 +51,7 @@ def parse(image: str) -> Reference:
     return Reference(host, repository, digest or tag or "latest")
 
 
-def _divided(repository: str) -> tuple[str, str]:
+def divided(repository: str) -> tuple[str, str]:
     """Host and path. The part before the first slash is a host if it cannot be the name of a directory."""
     first, slash, rest = repository.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first or first != first.lower()):

@@ -56,6 +56,9 @@ def users(image: str, *places: str) -> list[str]:
         ("docker.io/library/nginx", "https://index.docker.io/v1/", True),
         ("nginx", "docker.io", True),
         ("nginx", "r.example", False),
+        # A host in upper case is a host: the password of Docker Hub is not for it.
+        ("Corp/app", "https://index.docker.io/v1/", False),
+        ("Corp/app", "Corp", True),
         ("r.example/app", "https://index.docker.io/v1/", False),
         ("[not an image", "r.example", False),
     ],
