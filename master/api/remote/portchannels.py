@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import WSMsgType, web
 
 from master.api.errors import BadRequest
-from master.api.remote.websockets import CLOSE_S, MAX_MESSAGE_BYTES, offered, prepare
+from master.api.remote.websockets import upgraded
 
 PROTOCOLS: Final = ("v4.channel.k8s.io", "portforward.k8s.io")
 """The client may also name none."""
@@ -81,25 +81,23 @@ class PortData:
 class PortChannels:
     """A client's websocket with the channels of all ports."""
 
-    def __init__(self, ports: Sequence[int]) -> None:
-        self._socket = web.WebSocketResponse(
-            protocols=PROTOCOLS, compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=CLOSE_S
-        )
-        self.ports = [PortData(self._socket, 2 * index, port) for index, port in enumerate(ports)]
+    def __init__(self, socket: web.WebSocketResponse, ports: Sequence[int]) -> None:
+        self._socket = socket
+        self.ports = [PortData(socket, 2 * index, port) for index, port in enumerate(ports)]
+
+    @classmethod
+    async def accept(cls, request: web.BaseRequest, ports: Sequence[int]) -> PortChannels:
+        """Upgrade the connection, and name the port of each channel. Raises BadRequest, ConnectionError."""
+        socket = await upgraded(request, PROTOCOLS)
+        for index, port in enumerate(ports):
+            for channel in (2 * index, 2 * index + 1):
+                await socket.send_bytes(bytes((channel,)) + _PORT.pack(port))
+        return cls(socket, ports)
 
     @property
     def response(self) -> web.StreamResponse:
         """The response that the connection began with."""
         return self._socket
-
-    async def accept(self, request: web.BaseRequest) -> None:
-        """Upgrade the connection, and name the port of each channel. Raises BadRequest, ConnectionError."""
-        if (names := offered(request)) and not names & set(PROTOCOLS):
-            raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(PROTOCOLS)}")
-        await prepare(self._socket, request)
-        for index, data in enumerate(self.ports):
-            for channel in (2 * index, 2 * index + 1):
-                await self._socket.send_bytes(bytes((channel,)) + _PORT.pack(data.port))
 
     async def receive(self) -> None:
         """Pass on what the client sends, until it goes away. A port that is not read stops the others."""

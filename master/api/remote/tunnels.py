@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
-from master.api.remote.websockets import CLOSE_S, MAX_MESSAGE_BYTES, prepare
+from master.api.remote.websockets import upgraded
 
 TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
 """The subprotocol: the tunnel, and what the streams in it mean."""
@@ -19,14 +19,13 @@ TUNNEL: Final = "SPDY/3.1+portforward.k8s.io"
 class Tunnel:
     """The bytes that come through a websocket. Implements Transport."""
 
-    def __init__(self) -> None:
-        self._socket = web.WebSocketResponse(
-            protocols=(TUNNEL,), compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=CLOSE_S
-        )
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
 
-    async def accept(self, request: web.BaseRequest) -> None:
+    @classmethod
+    async def accept(cls, request: web.BaseRequest) -> Tunnel:
         """Upgrade the connection. Raises BadRequest."""
-        await prepare(self._socket, request)
+        return cls(await upgraded(request, (TUNNEL,)))
 
     @property
     def response(self) -> web.StreamResponse:

@@ -6,6 +6,7 @@ aiohttp reads no further while a message waits here, and `write` waits while the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import WSMsgType, web
@@ -32,27 +33,31 @@ def offered(request: web.BaseRequest) -> set[str]:
     return {name.strip() for value in values for name in value.split(",")} - {""}
 
 
-async def prepare(socket: web.WebSocketResponse, request: web.BaseRequest) -> None:
-    """Upgrade the connection. Raises BadRequest if the client's handshake is wrong."""
+async def upgraded(
+    request: web.BaseRequest, protocols: Sequence[str], *, max_message_bytes: int = MAX_MESSAGE_BYTES
+) -> web.WebSocketResponse:
+    """The connection as a websocket. `protocols`: the subprotocols of the server; a client may also offer none.
+
+    Raises BadRequest if the client's handshake is wrong, or if all subprotocols that it offers are other ones.
+    """
+    if (names := offered(request)) and not names & set(protocols):
+        raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(protocols)}")
+    socket = web.WebSocketResponse(protocols=protocols, compress=False, max_msg_size=max_message_bytes, timeout=CLOSE_S)
     try:
         await socket.prepare(request)
     except web.HTTPException as error:
         raise BadRequest(f"unable to upgrade: {error.text or error.reason}") from error
+    return socket
 
 
 class WebSocketClient:
-    """A client that is connected by a websocket."""
+    """A client that is connected by a websocket. `accept` comes before all else."""
 
-    def __init__(self) -> None:
-        self._socket = web.WebSocketResponse(
-            protocols=tuple(subprotocols.ALL), compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=CLOSE_S
-        )
+    _socket: web.WebSocketResponse
 
     async def accept(self, request: web.BaseRequest) -> None:
         """Upgrade the connection. Raises BadRequest if the client's handshake or its subprotocols are not ours."""
-        if (names := offered(request)) and not names & subprotocols.ALL.keys():
-            raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(subprotocols.ALL)}")
-        await prepare(self._socket, request)
+        self._socket = await upgraded(request, tuple(subprotocols.ALL))
 
     @property
     def _protocol(self) -> Subprotocol:

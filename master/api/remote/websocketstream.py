@@ -13,11 +13,13 @@ from typing import Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from master.api.errors import ApiError, BadRequest
-from master.api.remote.websockets import CLOSE_S, offered, prepare
+from master.api.errors import ApiError
+from master.api.remote.websockets import upgraded
 
 BINARY: Final = "binary.k8s.io"
 TEXT: Final = "base64.binary.k8s.io"
+_MAX_IGNORED_BYTES: Final = 4 << 20
+"""The longest message of a client. None of them means anything."""
 _MAX_REASON_BYTES: Final = 123
 """RFC 6455, 5.5: a control frame has at most 125 bytes, two of them the code."""
 
@@ -28,10 +30,7 @@ async def send(request: web.BaseRequest, pieces: AsyncIterator[bytes]) -> web.St
     Raises BadRequest before the connection is upgraded. If the pieces fail later, the client gets the code of an
     internal error (RFC 6455, 7.4.1) and the message.
     """
-    if (names := offered(request)) and not names & {BINARY, TEXT}:
-        raise BadRequest(f"unable to upgrade: the server supports the subprotocols {BINARY}, {TEXT}")
-    socket = web.WebSocketResponse(protocols=(BINARY, TEXT), compress=False, timeout=CLOSE_S)
-    await prepare(socket, request)
+    socket = await upgraded(request, (BINARY, TEXT), max_message_bytes=_MAX_IGNORED_BYTES)
     sending = asyncio.create_task(_send_all(socket, pieces), name="websocket stream")
     reading = asyncio.create_task(_until_closed(socket), name="end of a websocket")
     try:

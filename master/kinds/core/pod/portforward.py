@@ -55,12 +55,9 @@ class PodPortForward:
         http = call.http
         if is_websocket(http):
             if TUNNEL in offered(http):
-                tunnel = Tunnel()
-                await tunnel.accept(http)
-                return await self._by_spdy(pod, tunnel)
-            channels = PortChannels(ports_of(call.query.texts("ports") or call.query.texts("port")))
-            await channels.accept(http)
-            return await self._by_channels(pod, channels)
+                return await self._by_spdy(pod, await Tunnel.accept(http))
+            ports = ports_of(call.query.texts("ports") or call.query.texts("port"))
+            return await self._by_channels(pod, await PortChannels.accept(http, ports))
         if not is_spdy(http):
             raise BadRequest("Upgrade request required")
         upgraded = UpgradedConnection()
