@@ -1,38 +1,31 @@
 """Passes one HTTP request on to a pod, over a connection that the pod's node has made, and the response back.
 
-Owns the exchange. aiohttp's client speaks HTTP, and TLS without a check of the pod's certificate, as kube-apiserver
-does. Links in pages lead to the proxy again. An upgrade is passed through: from then on, bytes go both ways.
+Owns the exchange; aiohttp's client speaks HTTP (podsessions.py). Links in pages lead to the proxy again. An upgrade is
+passed through: from then on, bytes go both ways.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
-from socket import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
-from aiohttp.client_proto import ResponseHandler
 
 from master.api.errors import InternalError, Unavailable
+from master.api.remote.multiplexer import Transport
+from master.api.remote.podsessions import SwitchedConnection, pod_session
 from master.api.remote.proxyheaders import joined, redirected, request_headers, response_headers
 from master.api.remote.proxylinks import Coded, Links, page
 from master.api.remote.socketpairs import as_socket
 from master.api.remote.tcp import TcpConnection
-from master.api.remote.upgrades import RawBytes, UpgradedConnection
+from master.api.remote.upgrades import UpgradedConnection
 
-if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
-
-_MAX_LINE_BYTES: Final = 1 << 16
 _SWITCHED: Final = 101
-_NOT_OURS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""Headers that aiohttp would add."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +42,6 @@ class Place:
     prefix: str
 
 
-class _Connector(aiohttp.BaseConnector):
-    """Uses one socket that is connected already."""
-
-    def __init__(self, connected: socket, context: ssl.SSLContext | None) -> None:
-        super().__init__(force_close=True)
-        self._connected = connected
-        self._context = context
-
-    async def _create_connection(self, req: ClientRequest, traces: list[Any], timeout: Any) -> ResponseHandler:
-        _, protocol = await self._loop.create_unix_connection(
-            self._factory,
-            sock=self._connected,
-            ssl=self._context,
-            server_hostname=req.url.host if self._context is not None else None,
-        )
-        return protocol
-
-
 def redirection(request: web.BaseRequest, place: Place) -> web.Response | None:
     """For a GET of the proxy itself without a slash at the end: relative links of the page would lead out of it."""
     if place.path or request.method not in ("GET", "HEAD") or "Upgrade" in request.headers:
@@ -80,15 +55,7 @@ async def relay(request: web.BaseRequest, connection: TcpConnection, place: Plac
     upgrade = "upgrade" in request.headers.get("Connection", "").lower() and "Upgrade" in request.headers
     async with (
         as_socket(connection) as connected,
-        aiohttp.ClientSession(
-            connector=_Connector(connected, _tls() if place.scheme == "https" else None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=_NOT_OURS,
-            timeout=aiohttp.ClientTimeout(total=None),
-            max_line_size=_MAX_LINE_BYTES,
-            max_field_size=_MAX_LINE_BYTES,
-        ) as session,
+        pod_session(connected, tls=place.scheme == "https") as session,
     ):
         try:
             answer = await session.request(
@@ -109,13 +76,6 @@ async def relay(request: web.BaseRequest, connection: TcpConnection, place: Plac
             if upgrade and answer.status < 400:
                 raise InternalError(f"invalid upgrade response: status code {answer.status}")
             return await _respond(request, answer, place)
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _url(request: web.BaseRequest, place: Place) -> Any:
@@ -184,24 +144,12 @@ def _page(request: web.BaseRequest, answer: aiohttp.ClientResponse, place: Place
 
 async def _switch(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     """Pass bytes both ways, until one side ends."""
-    connection = answer.connection
-    if connection is None or connection.protocol is None or (transport := connection.transport) is None:
-        raise Unavailable("error trying to reach service: the connection ended after the upgrade")
-    pod, protocol = RawBytes(transport), connection.protocol
-    protocol.set_parser(pod, None)
-    client = UpgradedConnection()
+    pod, client = SwitchedConnection(answer), UpgradedConnection()
     await client.accept(request, answer.headers)
-
-    async def up() -> None:
-        while data := await client.read():
-            transport.write(data)
-            await protocol._drain_helper()
-
-    async def down() -> None:
-        while data := await pod.read():
-            await client.write(data)
-
-    tasks = {asyncio.create_task(up(), name="to a pod"), asyncio.create_task(down(), name="from a pod")}
+    tasks = {
+        asyncio.create_task(_pass(client, pod), name="to a pod"),
+        asyncio.create_task(_pass(pod, client), name="from a pod"),
+    }
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -209,3 +157,8 @@ async def _switch(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> w
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return client.response
+
+
+async def _pass(source: Transport, target: Transport) -> None:
+    while data := await source.read():
+        await target.write(data)
