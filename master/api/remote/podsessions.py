@@ -7,6 +7,7 @@ protocol waits until its transport takes more.
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from socket import socket
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,7 +77,9 @@ class _Connector(aiohttp.BaseConnector):
         return protocol
 
 
+@cache
 def _tls() -> ssl.SSLContext:
+    """One for all pods: it takes milliseconds to make, as it reads the system's certificates."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
