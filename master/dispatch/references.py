@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from master.dispatch.items import Key, Section
 from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.members import all_containers
 from master.kinds.core.pod.model import Pod
 
 
@@ -18,7 +19,7 @@ def references(pod: Pod) -> frozenset[Key]:
     namespace = pod.metadata.namespace
     names = set(_volumes(pod))
     names.update((Section.SECRET, ref.name) for ref in pod.spec.image_pull_secrets)
-    for container in (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers):
+    for container in all_containers(pod.spec):
         names.update(_variables(container))
     return _common(frozenset(Key(section, namespace, name) for section, name in names if name))
 

@@ -18,6 +18,7 @@ from master.api.rest.call import Call
 from master.api.rest.query import Query
 from master.cache import Entry
 from master.kinds.core.pod.log import log_container
+from master.kinds.core.pod.members import all_containers
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.processes import Processes, ProcessOptions, ProcessStream
 
@@ -97,9 +98,7 @@ class PodProcess:
 
 def has_terminal(pod: Pod, name: str) -> bool:
     """Whether the container of this name has a terminal by its spec."""
-    spec = pod.spec
-    containers = (*spec.containers, *spec.init_containers, *spec.ephemeral_containers)
-    return any(each.tty for each in containers if each.name == name)
+    return any(each.tty for each in all_containers(pod.spec) if each.name == name)
 
 
 async def carry(client: Client, stream: ProcessStream) -> None:

@@ -17,6 +17,7 @@ from master.api.rest.call import Call
 from master.api.rest.query import Query
 from master.cache import Entry
 from master.kinds.core.pod.logs import LogOptions, LogSource
+from master.kinds.core.pod.members import all_containers
 from master.kinds.core.pod.model import Pod
 from master.objects.meta import is_time
 from master.objects.scalars import MAX_INT64
@@ -74,8 +75,7 @@ def _int64(query: Query, name: str) -> int | None:
 
 def log_container(pod: Pod, requested: str) -> str:
     """The container of a log request. It may be empty for a pod with one container. Raises BadRequest."""
-    containers = (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers)
-    names = [container.name for container in containers]
+    names = [container.name for container in all_containers(pod.spec)]
     if requested in names:
         return requested
     if requested:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.members import declared_containers
 from master.kinds.core.pod.model import PodSpec
 from master.schema.checks import Findings
 
@@ -14,10 +15,9 @@ _MOST_VALUES: Final = 255
 
 def check_restart_rules(spec: PodSpec, at: str, findings: Findings) -> None:
     """Checks the rules of all containers. `at` is the path of the spec. Actions and operators are declared."""
-    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
-        for index, container in enumerate(containers):
-            if container.restart_policy_rules:
-                _rules(container, f"{at}.{field}[{index}]", findings)
+    for where, container in declared_containers(spec, at):
+        if container.restart_policy_rules:
+            _rules(container, where, findings)
 
 
 def _rules(container: Container, at: str, findings: Findings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from master.kinds.core.pod.container import Container, SecurityContext
+from master.kinds.core.pod.members import declared_containers
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec, Sysctl
 from master.kinds.core.pod.profiles import (
     PROFILE_TYPES,
@@ -37,9 +38,8 @@ def check_pod_security(spec: PodSpec, at: str, findings: Findings) -> None:
         if context.supplemental_groups_policy == "Strict":
             findings.forbidden(f"{where}.supplementalGroupsPolicy", "the policy Strict is not supported")
         _sysctls(context.sysctls, spec, f"{where}.sysctls", findings)
-    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
-        for index, container in enumerate(containers):
-            check_container_security(container, f"{at}.{field}[{index}]", findings)
+    for where, container in declared_containers(spec, at):
+        check_container_security(container, where, findings)
 
 
 def check_container_security(container: Container, at: str, findings: Findings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from master.kinds.core.pod.container import Lifecycle
+from master.kinds.core.pod.members import declared_containers
 from master.kinds.core.pod.model import PodSpec
 from master.schema.checks import Findings
 
@@ -24,16 +25,15 @@ SIGNALS: Final = frozenset(
 
 def check_stop_signals(spec: PodSpec, at: str, findings: Findings) -> None:
     """A stop signal must be one of the system that `spec.os.name` names."""
-    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
-        for index, container in enumerate(containers):
-            signal = container.lifecycle.stop_signal if container.lifecycle is not None else None
-            if signal is None:
-                continue
-            where = f"{at}.{field}[{index}].lifecycle.stopSignal"
-            if spec.os is None or not spec.os.name:
-                findings.forbidden(where, "may not be set for containers with empty `spec.os.name`")
-            else:
-                findings.one_of(where, signal, sorted(SIGNALS))
+    for path, container in declared_containers(spec, at):
+        signal = container.lifecycle.stop_signal if container.lifecycle is not None else None
+        if signal is None:
+            continue
+        where = f"{path}.lifecycle.stopSignal"
+        if spec.os is None or not spec.os.name:
+            findings.forbidden(where, "may not be set for containers with empty `spec.os.name`")
+        else:
+            findings.one_of(where, signal, sorted(SIGNALS))
 
 
 def check_sleeps(spec: PodSpec, at: str, findings: Findings) -> None:
@@ -41,10 +41,9 @@ def check_sleeps(spec: PodSpec, at: str, findings: Findings) -> None:
     grace_s = spec.termination_grace_period_seconds
     if grace_s is None:
         return
-    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
-        for index, container in enumerate(containers):
-            hooks = container.lifecycle or Lifecycle()
-            for name, hook in (("postStart", hooks.post_start), ("preStop", hooks.pre_stop)):
-                if hook is not None and hook.sleep is not None and hook.sleep.seconds > grace_s:
-                    why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_s})"
-                    findings.invalid(f"{at}.{field}[{index}].lifecycle.{name}.sleep", hook.sleep.seconds, why)
+    for path, container in declared_containers(spec, at):
+        hooks = container.lifecycle or Lifecycle()
+        for name, hook in (("postStart", hooks.post_start), ("preStop", hooks.pre_stop)):
+            if hook is not None and hook.sleep is not None and hook.sleep.seconds > grace_s:
+                why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_s})"
+                findings.invalid(f"{path}.lifecycle.{name}.sleep", hook.sleep.seconds, why)
