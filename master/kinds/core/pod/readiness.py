@@ -26,8 +26,8 @@ def gated(spec: PodSpec, old: PodStatus, new: PodStatus, now: datetime) -> PodSt
         return new
     ready = _ready(spec, known)
     before = next((condition for condition in old.conditions if condition.type == _READY), None)
-    same = before is not None and before.status == ready.status and before.last_transition_time
-    ready = replace(ready, last_transition_time=before.last_transition_time if before and same else timestamp(now))
+    since = before.last_transition_time if before is not None and before.status == ready.status else ""
+    ready = replace(ready, last_transition_time=since or timestamp(now))
     if known.get(_READY) == ready:
         return new
     return replace(new, conditions=tuple({**known, _READY: ready}.values()))
