@@ -97,11 +97,6 @@ class Connection:
         """Whether one side at least may still send on the stream."""
         return stream_id in self._streams
 
-    def can_send(self, stream_id: int) -> bool:
-        """Whether this side may still send on the stream."""
-        stream = self._streams.get(stream_id)
-        return stream is not None and stream.we_send
-
     def accept(self, stream_id: int) -> None:
         """Answer a new stream. Raises StreamClosed if the client has reset it meanwhile."""
         if stream_id not in self._streams:

@@ -108,9 +108,9 @@ class FrameReader:
         return Control(word & 0xFFFF, flags, payload)
 
 
-def control_frame(kind: Kind, payload: bytes, *, flags: int = 0) -> bytes:
-    """A control frame as bytes."""
-    return _HEAD.pack(_CONTROL | VERSION << 16 | kind, flags << 24 | len(payload)) + payload
+def control_frame(kind: Kind, payload: bytes) -> bytes:
+    """A control frame without flags as bytes."""
+    return _HEAD.pack(_CONTROL | VERSION << 16 | kind, len(payload)) + payload
 
 
 def data_frames(stream_id: int, data: bytes, *, last: bool = False) -> bytes:

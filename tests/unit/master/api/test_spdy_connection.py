@@ -63,9 +63,10 @@ def test_a_stream_from_its_start_to_its_end() -> None:
     connection.accept(1)
     connection.send(1, b"out")
     assert events(connection, data(1, b"in") + data(1, b"", flags=FIN)) == [Received(1, b"in"), Ended(1)]
-    assert connection.can_send(1)
+    connection.send(1, b"")
     connection.finish(1)
-    assert not connection.can_send(1)
+    with pytest.raises(StreamClosed):
+        connection.send(1, b"")
     assert client.frames(connection.take()) == [
         Frame(SYN_REPLY, 1, bytes(4)),
         Frame(0, 1, b"out"),
