@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from master.scheduler.model import NodeInfo, PodInfo
@@ -36,14 +37,11 @@ def enough(nodes: int) -> int:
     return max(SEARCH_ALL_BELOW, nodes * percent // 100)
 
 
-def refusal(total: int, reasons: Counter[str], problem: str = "") -> str:
+def refusal(total: int, reasons: Iterable[str]) -> str:
     """`0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were not ready.`"""
     if not total:
         return "no nodes available to schedule pods"
-    if problem:
-        return f"0/{total} nodes are available: {problem}."
-    listed = sorted(f"{count} {reason}" for reason, count in reasons.items())
-    return f"0/{total} nodes are available: {', '.join(listed)}."
+    return f"0/{total} nodes are available: {', '.join(reasons)}."
 
 
 class Decider:
@@ -58,7 +56,8 @@ class Decider:
         """The node with the highest score among those that all predicates accept."""
         feasible, reasons = self._feasible(pod, snapshot)
         if not feasible:
-            return FitsNowhere(refusal(len(snapshot.nodes()), reasons))
+            counted = sorted(f"{count} {reason}" for reason, count in reasons.items())
+            return FitsNowhere(refusal(len(snapshot.nodes()), counted))
         if len(feasible) == 1:
             return Chosen(feasible[0].name)
         spread = snapshot.spread_of(pod)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any
@@ -193,7 +192,7 @@ class Scheduler:
         problem, volume_nodes = self._storage.of(current)
         if problem:
             self._queue.park(current)
-            return self._report_unschedulable(current, refusal(len(self._snapshot.nodes()), Counter(), problem))
+            return self._report_unschedulable(current, refusal(len(self._snapshot.nodes()), (problem,)))
         info = PodInfo.of(current)
         if volume_nodes:
             info = replace(info, volume_nodes=volume_nodes)
