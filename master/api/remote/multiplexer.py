@@ -18,6 +18,7 @@ from master.api.remote.spdy.connection import Connection, GoAwayStatus
 from master.api.remote.spdy.errors import ProtocolError, StreamClosed
 from master.api.remote.spdy.events import Ended, Event, GoingAway, Opened, Received, WasReset
 from master.api.remote.spdy.headers import Headers
+from master.api.remote.tasks import end_tasks
 
 MAX_WAITING_BYTES: Final = 1 << 20
 """Received bytes that nobody has read."""
@@ -158,9 +159,7 @@ class Multiplexer:
                     await self.go_away()
         finally:
             self._lose()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.wait(self._tasks)
+            await end_tasks(self._tasks)
 
     @contextmanager
     def speaking(self) -> Iterator[Connection]:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from master.api.errors import ApiError
+from master.api.remote.tasks import end_tasks
 from master.api.remote.tcp import TcpConnection
 
 _PIECE_BYTES: Final = 64 << 10
@@ -39,9 +40,7 @@ async def as_socket(connection: TcpConnection) -> AsyncGenerator[socket.socket, 
     finally:
         writer.transport.abort()
         theirs.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        await end_tasks(tasks)
 
 
 async def _up(reader: asyncio.StreamReader, connection: TcpConnection) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from master.api.errors import ApiError
+from master.api.remote.tasks import end_tasks
 from master.api.remote.websockets import upgraded
 
 BINARY: Final = "binary.k8s.io"
@@ -36,9 +37,7 @@ async def send(request: web.BaseRequest, pieces: AsyncIterator[bytes]) -> web.St
     try:
         await asyncio.wait((sending, reading), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (sending, reading):
-            task.cancel()
-        await asyncio.wait((sending, reading))
+        await end_tasks((sending, reading))
     if not sending.cancelled() and isinstance(error := sending.exception(), ApiError):
         message = error.message.encode()[:_MAX_REASON_BYTES].decode(errors="ignore").encode()
         await socket.close(code=WSCloseCode.INTERNAL_ERROR, message=message)

@@ -12,6 +12,7 @@ from aiohttp import web
 from master.api.errors import ApiError, BadRequest
 from master.api.remote.channels import Event, Input, InputEnd, ended, failed
 from master.api.remote.spdyclients import PROTOCOLS, SpdyClient, StreamType
+from master.api.remote.tasks import end_tasks
 from master.api.remote.upgrades import is_spdy, negotiate
 from master.api.remote.websockets import WebSocketClient, is_websocket
 from master.api.rest.call import Call
@@ -115,9 +116,7 @@ async def carry(client: Client, stream: ProcessStream) -> None:
         await asyncio.wait({feeding})
         await client.finish(output.result())
     finally:
-        feeding.cancel()
-        output.cancel()
-        await asyncio.wait({feeding, output})
+        await end_tasks({feeding, output})
 
 
 async def _feed(client: Client, stream: ProcessStream) -> None:

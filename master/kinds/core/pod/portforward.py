@@ -7,9 +7,8 @@ kubelet's server (k8s.io/cri-streaming, pkg/streaming/portforward).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from contextlib import aclosing, suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
@@ -17,6 +16,7 @@ from master.api.errors import ApiError, BadRequest
 from master.api.remote.multiplexer import Multiplexer
 from master.api.remote.portchannels import PortChannels, PortData, ports_of
 from master.api.remote.streampairs import Pair, Pairs
+from master.api.remote.tasks import end_tasks
 from master.api.remote.tcp import TcpConnection
 from master.api.remote.tunnels import TUNNEL, Tunnel
 from master.api.remote.upgrades import UpgradedConnection, is_spdy, negotiate, spdy_headers
@@ -76,7 +76,7 @@ class PodPortForward:
                     serving.add(task)
                     task.add_done_callback(serving.discard)
             finally:
-                await _end(serving)
+                await end_tasks(serving)
         return transport.response
 
     async def _serve(self, pod: Pod, pair: Pair) -> None:
@@ -90,7 +90,7 @@ class PodPortForward:
                     await pair.error.write(error.encode())
                     pair.data.reset()
         finally:
-            await _end({passing, lost})
+            await end_tasks({passing, lost})
             pair.end()
 
     async def _by_channels(self, pod: Pod, channels: PortChannels) -> web.StreamResponse:
@@ -105,7 +105,7 @@ class PodPortForward:
             while waiting - {receiving} and not receiving.done():
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end({receiving, *serving})
+            await end_tasks({receiving, *serving})
         await channels.aclose()
         return channels.response
 
@@ -137,7 +137,7 @@ async def carry(data: Data, connection: TcpConnection) -> None:
             feeding.result()
         await drinking
     finally:
-        await _end({feeding, drinking})
+        await end_tasks({feeding, drinking})
 
 
 async def _feed(data: Data, connection: TcpConnection) -> None:
@@ -149,10 +149,3 @@ async def _feed(data: Data, connection: TcpConnection) -> None:
 async def _drain(data: Data, connection: TcpConnection) -> None:
     while (piece := await connection.read()) is not None:
         await data.write(piece[1])
-
-
-async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
