@@ -24,6 +24,7 @@ from master.api.remote.proxylinks import Coded, Links, page
 from master.api.remote.socketpairs import as_socket
 from master.api.remote.tcp import TcpConnection
 from master.api.remote.upgrades import UpgradedConnection
+from master.api.rest import answers
 
 _SWITCHED: Final = 101
 
@@ -128,8 +129,7 @@ async def _respond(request: web.BaseRequest, answer: aiohttp.ClientResponse, pla
         if changing is not None and request.method != "HEAD":
             await response.write(changing.end())
     except (aiohttp.ClientError, zlib.error):
-        if request.transport is not None:
-            request.transport.close()
+        answers.break_off(request)
     return response
 
 

@@ -94,6 +94,12 @@ def streamed(request: web.BaseRequest) -> web.StreamResponse:
     return response
 
 
+def break_off(request: web.BaseRequest) -> None:
+    """Close the connection before the end of the response, so that no client takes what it has for the whole."""
+    if request.transport is not None:
+        request.transport.close()
+
+
 def failure(error: ApiError) -> web.Response:
     """The response with the Status of an error."""
     response = json(error.status(), error.code)

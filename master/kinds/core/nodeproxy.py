@@ -14,6 +14,7 @@ from aiohttp import web
 
 from master.api.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unavailable
 from master.api.remote.proxytargets import target_of
+from master.api.rest import answers
 from master.api.rest.call import Call
 from master.cache import Cache
 from master.kinds.core.node import NODE
@@ -90,6 +91,5 @@ async def _respond(call: Call, answer: NodeAnswer) -> web.StreamResponse:
         while (piece := await answer.read()) is not None:
             await response.write(piece[1])
     except ApiError:
-        if call.http.transport is not None:
-            call.http.transport.close()
+        answers.break_off(call.http)
     return response

@@ -138,8 +138,7 @@ async def _send(request: web.BaseRequest, pieces: AsyncIterator[bytes]) -> web.S
         # The response has begun, so it cannot be a Status any more: append the message to the log, and close the
         # connection before the response's end.
         await response.write(f"{error.message}\n".encode())
-        if request.transport is not None:
-            request.transport.close()
+        answers.break_off(request)
     return response
 
 
