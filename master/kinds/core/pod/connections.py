@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from master.api.remote.tcp import TcpConnection
+from master.kinds.core.pod.model import Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,12 @@ class PodPort:
     pod: str
     uid: str
     port: int
+
+    @classmethod
+    def of(cls, pod: Pod, port: int) -> PodPort:
+        """A port of this pod."""
+        meta = pod.metadata
+        return cls(pod.spec.node_name, meta.namespace, meta.name, meta.uid, port)
 
 
 class Connections(Protocol):

@@ -117,12 +117,11 @@ class PodPortForward:
 
     async def _pass(self, pod: Pod, port: int, data: Data) -> str:
         """Carry a connection until the pod ends it. Returns why it failed. Raises ConnectionError: the client left."""
-        meta = pod.metadata
-        target = PodPort(pod.spec.node_name, meta.namespace, meta.name, meta.uid, port)
         try:
-            async with self._connections.open(target, by_pod_address=False) as connection:
+            async with self._connections.open(PodPort.of(pod, port), by_pod_address=False) as connection:
                 await carry(data, connection)
         except ApiError as error:
+            meta = pod.metadata
             return f"error forwarding port {port} to pod {meta.name}, uid {meta.uid}: {error.message}"
         return ""
 

@@ -34,8 +34,7 @@ class ProxyToPods:
         place = Place(target.scheme or "http", f"{address}:{port}", target.path, target.prefix)
         if (moved := redirection(call.http, place)) is not None:
             return moved
-        meta = pod.metadata
-        to = PodPort(pod.spec.node_name, meta.namespace, meta.name, meta.uid, port)
+        to = PodPort.of(pod, port)
         async with AsyncExitStack() as stack:
             try:
                 connection = await stack.enter_async_context(self._connections.open(to, by_pod_address=True))
