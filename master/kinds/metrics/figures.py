@@ -22,13 +22,13 @@ def cells(name: str, usage: Mapping[str, str], window: str) -> Sequence[Cell]:
 
 
 def quantities(cpu_millis: int, memory_bytes: int) -> dict[str, str]:
-    """A usage as a list of resources. Memory is in whole kibibytes."""
-    return {"cpu": canonical_quantity(f"{cpu_millis}m"), "memory": canonical_quantity(f"{memory_bytes // 1024}Ki")}
+    """A usage as a list of resources, from thousandths of a core. Memory is in whole kibibytes."""
+    return nano_quantities(cpu_millis * 1_000_000, memory_bytes)
 
 
 def nano_quantities(cpu_nanos: int, memory_bytes: int) -> dict[str, str]:
     """The same from billionths of a core."""
-    return {**quantities(0, memory_bytes), "cpu": canonical_quantity(f"{cpu_nanos}n")}
+    return {"cpu": canonical_quantity(f"{cpu_nanos}n"), "memory": canonical_quantity(f"{memory_bytes // 1024}Ki")}
 
 
 def window(seconds: float) -> str:
