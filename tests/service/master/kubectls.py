@@ -14,10 +14,18 @@ from tests.service.master.process import running
 
 _DEBIAN = CACHE_ROOT / "kubectl-1.20/usr/bin/kubectl"
 _NEWER = sorted(newer_kubectls())
+ALL = [*([_DEBIAN] if _DEBIAN.exists() else []), *_NEWER]
+"""The oldest first."""
+NEWEST = _NEWER[-1:]
 # The oldest, which sends JSON, and the newest of this machine, which sends protobuf.
-KUBECTLS = [*([_DEBIAN] if _DEBIAN.exists() else _NEWER[:1]), *_NEWER[-1:]]
+KUBECTLS = [*ALL[:1], *NEWEST]
 
 Kubectl = Callable[..., str]
+
+
+def name_of(binary: Path) -> str:
+    """For the ids of tests."""
+    return binary.name if binary != _DEBIAN else "debian"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +35,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield directory / "data" / "admin.kubeconfig"
 
 
-@pytest.fixture(params=KUBECTLS, ids=lambda path: path.name if path != _DEBIAN else "debian")
+@pytest.fixture(params=KUBECTLS, ids=name_of)
 def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
     """Runs a command that must succeed. Objects are removed at the end."""
 

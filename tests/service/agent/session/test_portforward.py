@@ -16,22 +16,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from lab.kubectl import newer_kubectls
 from proto import contract
 from tests.fakes.listening import echo, listening
 from tests.fakes.processbed import POD, Bed
 from tests.fakes.sessions import until
-from tests.service.master.kubectls import KUBECTLS as ENDS
+from tests.service.master.kubectls import ALL, KUBECTLS, NEWEST, name_of
 
 pytestmark = pytest.mark.timeout(60)
-
-KUBECTLS = sorted({*ENDS, *newer_kubectls()})
-"""Debian's comes last, by its path."""
-NEWEST = sorted(newer_kubectls())[-1:]
-
-
-def name_of(binary: Path) -> str:
-    return "debian" if "1.20" in str(binary) else binary.name
 
 
 @pytest.fixture
@@ -172,7 +163,7 @@ async def forwarded(bed: Bed, binary: Path, port: int) -> AsyncIterator[tuple[as
         await process.communicate(b"")
 
 
-@pytest.mark.parametrize("binary", KUBECTLS, ids=name_of)
+@pytest.mark.parametrize("binary", ALL, ids=name_of)
 async def test_kubectl_forwards_connections_side_by_side(bed: Bed, pod_runs: None, binary: Path) -> None:
     async with listening(echo) as port, forwarded(bed, binary, port) as (_, local):
         blocks = [os.urandom(1 << 20) for _ in range(3)]
@@ -199,7 +190,7 @@ async def test_kubectl_half_closes(bed: Bed, pod_runs: None, binary: Path) -> No
         writer.close()
 
 
-@pytest.mark.parametrize("binary", [*KUBECTLS[-1:], *NEWEST], ids=name_of)
+@pytest.mark.parametrize("binary", KUBECTLS, ids=name_of)
 async def test_kubectl_says_why_a_port_is_not_reached(bed: Bed, pod_runs: None, binary: Path) -> None:
     closed = await unused_port()
     async with forwarded(bed, binary, closed) as (process, local):

@@ -21,7 +21,8 @@ from master.api.remote import proxylinks
 from master.api.remote.proxylinks import Links
 from tests.fakes.processbed import POD, Bed
 from tests.fakes.sessions import until
-from tests.service.agent.session.test_portforward import NEWEST, name_of, unused_port
+from tests.service.agent.session.test_portforward import unused_port
+from tests.service.master.kubectls import NEWEST, name_of
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -16,8 +16,6 @@ import pytest
 
 from agent.runtime.fakeprocess import FakeProcess
 from agent.runtime.process import Channel
-from lab.kubectl import newer_kubectls
-from lab.layout import CACHE_ROOT
 from master.api.remote import spdyclients
 from master.kinds.core.pod import exec as exec_
 from proto import contract
@@ -25,13 +23,11 @@ from tests import spdyclient
 from tests.fakes.processbed import POD, Bed
 from tests.fakes.rawspdy import V4, connected
 from tests.fakes.sessions import until
+from tests.service.master.kubectls import ALL, KUBECTLS, name_of
 from tests.spdyclient import FIN, Frame, data
 
 pytestmark = pytest.mark.timeout(30)
 
-_DEBIAN = CACHE_ROOT / "kubectl-1.20/usr/bin/kubectl"
-KUBECTLS = [*([_DEBIAN] if _DEBIAN.exists() else []), *newer_kubectls()]
-OLDEST_AND_NEWEST = sorted({*KUBECTLS[:1], *KUBECTLS[-1:]})
 BY_SPDY = {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
 
 
@@ -41,7 +37,7 @@ def only_spdy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("only_spdy")
-@pytest.mark.parametrize("binary", KUBECTLS, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", ALL, ids=name_of)
 async def test_kubectl_exec_passes_input_output_and_exit_code(bed: Bed, binary: Path) -> None:
     process = bed.agent.machine.processes["run"] = FakeProcess()
     sent, printed = os.urandom(3 << 20), os.urandom(3 << 20)
@@ -58,7 +54,7 @@ async def test_kubectl_exec_passes_input_output_and_exit_code(bed: Bed, binary: 
 
 
 @pytest.mark.usefixtures("only_spdy")
-@pytest.mark.parametrize("binary", OLDEST_AND_NEWEST, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", KUBECTLS, ids=name_of)
 async def test_kubectl_gets_all_output_of_a_process_that_leaves_input_unread(bed: Bed, binary: Path) -> None:
     process = bed.agent.machine.processes["run"] = FakeProcess()
 
@@ -78,7 +74,7 @@ async def test_kubectl_gets_all_output_of_a_process_that_leaves_input_unread(bed
 
 
 @pytest.mark.usefixtures("only_spdy")
-@pytest.mark.parametrize("binary", KUBECTLS, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", ALL, ids=name_of)
 async def test_kubectl_attach_passes_input_and_output(bed: Bed, binary: Path) -> None:
     process = bed.agent.machine.processes[""] = FakeProcess()
     process.put(b"a line")
@@ -91,7 +87,7 @@ async def test_kubectl_attach_passes_input_and_output(bed: Bed, binary: Path) ->
 
 
 @pytest.mark.usefixtures("only_spdy")
-@pytest.mark.parametrize("binary", OLDEST_AND_NEWEST, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", KUBECTLS, ids=name_of)
 async def test_kubectl_with_a_terminal(bed: Bed, binary: Path) -> None:
     process = bed.agent.machine.processes["run"] = FakeProcess()
     ours, theirs = os.openpty()
@@ -112,7 +108,7 @@ async def test_kubectl_with_a_terminal(bed: Bed, binary: Path) -> None:
 
 
 @pytest.mark.usefixtures("only_spdy")
-@pytest.mark.parametrize("binary", OLDEST_AND_NEWEST, ids=lambda path: path.name)
+@pytest.mark.parametrize("binary", KUBECTLS, ids=name_of)
 async def test_kubectl_cp_in_both_directions(bed: Bed, binary: Path, tmp_path: Path) -> None:
     content = os.urandom(1 << 20)
     archive = io.BytesIO()
