@@ -24,6 +24,7 @@ from tests.masters import Client, FakeJoin
 V5 = "v5.channel.k8s.io"
 PODS = "/api/v1/namespaces/default/pods"
 POD = f"{PODS}/web"
+ADDRESS = "10.244.0.5"
 
 
 @dataclass
@@ -94,3 +95,12 @@ async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+@pytest_asyncio.fixture
+async def pod_runs(bed: Bed) -> None:
+    """The pod has an address. Requests for ports are only for pods that run."""
+    headers = {"Content-Type": "application/merge-patch+json"}
+    patch = {"status": {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}}
+    answer = await bed.client("PATCH", f"{POD}/status", patch, headers=headers)
+    assert answer.status == 200, answer.body

@@ -1,3 +1,3 @@
 """The bed of the tests of processes."""
 
-from tests.fakes.processbed import bed  # noqa: F401 - a fixture
+from tests.fakes.processbed import bed, pod_runs  # noqa: F401 - fixtures

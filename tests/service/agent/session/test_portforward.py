@@ -25,15 +25,6 @@ from tests.service.master.kubectls import ALL, KUBECTLS, NEWEST, name_of
 pytestmark = pytest.mark.timeout(60)
 
 
-@pytest.fixture
-async def pod_runs(bed: Bed) -> None:
-    """kubectl forwards to running pods only."""
-    patch = {"status": {"phase": "Running"}}
-    headers = {"Content-Type": "application/merge-patch+json"}
-    answer = await bed.client("PATCH", f"{POD}/status", patch, headers=headers)
-    assert answer.status == 200, answer.body
-
-
 async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answers with the number of the bytes, after all of them."""
     writer.write(str(len(await reader.read(-1))).encode())

@@ -1,4 +1,4 @@
-"""Requests through the proxies of pods, services and nodes, to HTTP servers on loopback that stand for the pods."""
+"""Requests through the proxies of pods, to HTTP servers on loopback that stand for the pods."""
 
 from __future__ import annotations
 
@@ -7,65 +7,22 @@ import gzip
 import hashlib
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from agent.queries import Answer, Queries, Query
 from master.api.remote import proxylinks
 from master.api.remote.proxylinks import Links
-from tests.fakes.processbed import POD, Bed
+from tests.fakes.processbed import Bed
 from tests.fakes.sessions import until
+from tests.service.agent.session.proxied import NAMESPACE, mirror, serving, through
 from tests.service.agent.session.test_portforward import unused_port
 from tests.service.master.kubectls import NEWEST, name_of
 
-pytestmark = pytest.mark.timeout(60)
-
-ADDRESS = "10.244.0.5"
-NAMESPACE = "/api/v1/namespaces/default"
-
-
-@pytest.fixture(autouse=True)
-async def pod_runs(bed: Bed) -> None:
-    headers = {"Content-Type": "application/merge-patch+json"}
-    patch = {"status": {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}}
-    answer = await bed.client("PATCH", f"{POD}/status", patch, headers=headers)
-    assert answer.status == 200, answer.body
-
-
-Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def serving(answering: Answering, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """An HTTP server on loopback; its port."""
-    runner = web.ServerRunner(web.Server(answering, access_log=None), handle_signals=False, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-    await site.start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-async def mirror(request: web.BaseRequest) -> web.StreamResponse:
-    """Answers with what it got."""
-    body = await request.read()
-    headers = [[name, value] for name, value in request.headers.items()]
-    return web.json_response(
-        {"method": request.method, "path": request.raw_path, "headers": headers, "body": body.decode()},
-        headers={"Access-Control-Allow-Origin": "*", "X-Pod": "yes", "Keep-Alive": "timeout=5"},
-    )
-
-
-def through(port: int | str, path: str = "", *, scheme: str = "") -> str:
-    return f"{NAMESPACE}/pods/{scheme}web:{port}/proxy{path}"
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("pod_runs")]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -212,72 +169,6 @@ async def test_the_proxy_itself_redirects_to_its_root(bed: Bed) -> None:
         assert (answer.status, answer.headers["Location"]) == (301, f"{through(80)}/?a=b")
 
 
-async def test_a_websocket_passes_through(bed: Bed) -> None:
-    async def shout(request: web.BaseRequest) -> web.StreamResponse:
-        socket = web.WebSocketResponse(protocols=("loud",))
-        await socket.prepare(request)
-        await socket.send_str("hello")
-        async for message in socket:
-            await socket.send_str(message.data.upper())
-        return socket
-
-    async with serving(shout) as port:
-        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/ws')}"
-        connecting = bed.session.ws_connect(address, protocols=("loud",), ssl=bed.client.context)
-        async with connecting as socket:
-            assert socket.protocol == "loud" and await socket.receive_str() == "hello"
-            for size in (10, 200_000):
-                await socket.send_str("x" * size)
-                assert await socket.receive_str() == "X" * size
-    await until(lambda: not bed.agent.machine.connections)
-
-
-async def test_a_pod_that_does_not_upgrade_is_an_error(bed: Bed) -> None:
-    async with serving(mirror) as port:
-        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            async with bed.session.ws_connect(
-                f"https://127.0.0.1:{bed.client.port}{through(port, '/')}", ssl=bed.client.context
-            ):
-                pass
-    assert refused.value.status == 500
-
-
-async def test_a_request_for_an_upgrade_may_have_a_body_in_chunks(bed: Bed) -> None:
-    async def body() -> AsyncIterator[bytes]:
-        yield b"some"
-        yield b" bytes"
-
-    got: list[bytes] = []
-
-    async def refuse(request: web.BaseRequest) -> web.StreamResponse:
-        got.append(await request.read())
-        return web.Response(status=426)
-
-    async with serving(refuse) as port:
-        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/')}"
-        headers = {"Connection": "Upgrade", "Upgrade": "odd"}
-        async with bed.session.post(address, data=body(), headers=headers, ssl=bed.client.context) as answer:
-            assert answer.status == 426
-    assert got == [b"some bytes"]
-
-
-async def test_a_pod_cannot_upgrade_a_connection_by_itself(bed: Bed) -> None:
-    """What it sends afterwards would be the answers to the next requests on the client's connection."""
-
-    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(switch, "127.0.0.1", 0)
-    answer = await bed.client("GET", through(server.sockets[0].getsockname()[1], "/"))
-    server.close()
-    assert answer.status == 500
-    assert 'backend tried to switch protocol "odd" when "" was requested' in answer.json["message"]
-
-
 async def test_a_pod_with_tls_is_reached_by_the_scheme(bed: Bed) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(bed.client.pki.server.certificate, bed.client.pki.server.key)
@@ -326,99 +217,19 @@ async def test_who_has_no_permission_reaches_no_pod(bed: Bed) -> None:
     assert answer.status in (401, 403) and not bed.agent.machine.connection_requests
 
 
-async def service(bed: Bed, port: int, *endpoints: dict[str, Any]) -> None:
-    spec = {"ports": [{"name": "web", "port": 8080, "targetPort": port}]}
-    await bed.client("POST", f"{NAMESPACE}/services", {"metadata": {"name": "shop"}, "spec": spec})
-    labels = {"kubernetes.io/service-name": "shop"}
-    body = {
-        "metadata": {"name": "shop-1", "labels": labels},
-        "addressType": "IPv4",
-        "ports": [{"name": "web", "port": port}],
-        "endpoints": list(endpoints),
-    }
-    answer = await bed.client("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", body)
-    assert answer.status == 201, answer.body
+async def test_links_of_a_page_lead_to_the_proxy(bed: Bed) -> None:
+    async def answer_page(request: web.BaseRequest) -> web.StreamResponse:
+        text = f'<a href="/x">{request.host}</a>'
+        return web.Response(text=text, content_type="text/html" if request.path == "/page" else "text/plain")
 
-
-THE_POD = {"addresses": [ADDRESS], "targetRef": {"kind": "Pod", "namespace": "default", "name": "web"}}
-
-
-@pytest.mark.parametrize("name", ["shop:8080", "shop:web", "http:shop:web"])
-async def test_a_service_leads_to_a_ready_pod(bed: Bed, name: str) -> None:
-    stranger = {"addresses": ["10.9.9.9"]}
-    asleep = {**THE_POD, "addresses": ["10.244.0.6"], "conditions": {"ready": False}}
-    async with serving(mirror) as port:
-        await service(bed, port, stranger, asleep, THE_POD)
-        answer = await bed.client("GET", f"{NAMESPACE}/services/{name}/proxy/page?q=1")
-    assert (answer.status, answer.json["path"]) == (200, "/page?q=1")
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        pytest.param("shop:81", 'no service port 81 found for service "shop"', id="number"),
-        pytest.param("shop", 'no endpoints available for service "shop"', id="no name"),
-        pytest.param(
-            "shop:web",
-            'no endpoints available for service "shop": no ready endpoint is a pod of this namespace',
-            id="not a pod",
-        ),
-    ],
-)
-async def test_a_service_that_leads_nowhere_is_unavailable(bed: Bed, name: str, message: str) -> None:
-    await service(bed, 80, {"addresses": ["10.9.9.9"]}, {**THE_POD, "addresses": ["10.244.0.7"]})
-    answer = await bed.client("GET", f"{NAMESPACE}/services/{name}/proxy/")
-    assert (answer.status, answer.json["message"]) == (503, message)
-
-
-async def test_the_proxy_of_a_node_asks_its_agent(bed: Bed) -> None:
-    async def say(query: Query) -> Answer:
-        return Answer(f"{query.path}?{query.parameters}\n".encode() * 30_000, "text/x-test", 201)
-
-    bed.agent.machine.queries = Queries({"/a b": say})
-    for name in ("node-1", "node-1:10250", "https:node-1:10250"):
-        answer = await bed.client("GET", f"/api/v1/nodes/{name}/proxy/a%20b?x=%20")
-        assert (answer.status, answer.headers["Content-Type"]) == (201, "text/x-test")
-        assert answer.body == b"/a b?x=%20\n" * 30_000
-
-
-@pytest.mark.parametrize(
-    ("method", "name", "path", "code"),
-    [
-        pytest.param("GET", "node-1", "/logs/", 404, id="unknown path"),
-        pytest.param("POST", "node-1", "/run/x", 405, id="not a GET"),
-        pytest.param("GET", "node-1:22", "/", 400, id="another port"),
-        pytest.param("GET", "node-9", "/healthz", 404, id="no node"),
-    ],
-)
-async def test_what_the_proxy_of_a_node_refuses(bed: Bed, method: str, name: str, path: str, code: int) -> None:
-    assert (await bed.client(method, f"/api/v1/nodes/{name}/proxy{path}")).status == code
-
-
-async def test_the_proxy_of_a_node_has_the_logs_of_its_containers(bed: Bed) -> None:
-    bed.agent.machine.chunks = [b"one line\n"]
-    path = "/api/v1/nodes/node-1/proxy/containerLogs/default"
-    answer = await bed.client("GET", f"{path}/web/app?tailLines=3")
-    assert (answer.status, answer.body) == (200, b"one line\n")
-    for wrong in ("other/app", "web/other"):
-        assert (await bed.client("GET", f"{path}/{wrong}")).status in (400, 404)
-
-
-async def test_a_query_that_fails_is_a_500(bed: Bed) -> None:
-    async def fail(_: Query) -> Answer:
-        raise OSError("no such disk")
-
-    bed.agent.machine.queries = Queries({"/stats": fail})
-    answer = await bed.client("GET", "/api/v1/nodes/node-1/proxy/stats")
-    assert (answer.status, answer.body) == (500, b"no such disk\n")
-
-
-async def test_a_node_without_session_is_unavailable(bed: Bed) -> None:
-    session = bed.master.sessions.current("node-1")
-    assert session is not None
-    session.version = 2
-    answer = await bed.client("GET", "/api/v1/nodes/node-1/proxy/healthz")
-    assert answer.status == 503 and "too old for the proxy of nodes" in answer.json["message"]
+    async with serving(answer_page) as port:
+        host = f"127.0.0.1:{bed.client.port}"
+        page = await bed.client("GET", through(port, "/page"))
+        assert page.body.decode() == f'<a href="{through(port)}/x">{host}</a>'
+        text = await bed.client("GET", through(port, "/text"))
+        assert text.body.decode() == f'<a href="/x">{host}</a>'
+        head = await bed.client("HEAD", through(port, "/page"))
+        assert head.status == 200 and head.body == b""
 
 
 @pytest.mark.parametrize("binary", NEWEST, ids=name_of)
@@ -440,18 +251,3 @@ async def test_kubectl_proxy_leads_to_the_pod(bed: Bed, binary: Path) -> None:
         assert (await answer.json())["path"] == "/x"
     process.kill()
     await process.communicate(b"")
-
-
-async def test_links_of_a_page_lead_to_the_proxy(bed: Bed) -> None:
-    async def answer_page(request: web.BaseRequest) -> web.StreamResponse:
-        text = f'<a href="/x">{request.host}</a>'
-        return web.Response(text=text, content_type="text/html" if request.path == "/page" else "text/plain")
-
-    async with serving(answer_page) as port:
-        host = f"127.0.0.1:{bed.client.port}"
-        page = await bed.client("GET", through(port, "/page"))
-        assert page.body.decode() == f'<a href="{through(port)}/x">{host}</a>'
-        text = await bed.client("GET", through(port, "/text"))
-        assert text.body.decode() == f'<a href="/x">{host}</a>'
-        head = await bed.client("HEAD", through(port, "/page"))
-        assert head.status == 200 and head.body == b""
