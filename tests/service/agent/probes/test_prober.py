@@ -22,6 +22,7 @@ from agent.probes.prober import NodeProber
 from agent.runtime.fakeprocess import FakeExec
 from agent.runtime.process import Result as CommandResult
 from agent.runtime.records import ContainerId
+from tests.fakes.listening import unused_port
 from tests.service.agent.probes.servers import Answer, hangs, is_endless, resets, sends, serving, status
 
 TARGET = Target(ContainerId("c" * 64), "127.0.0.1")
@@ -51,12 +52,6 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
         timeout=60,
     )
     return paths
-
-
-def unused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 
 from proto import contract
-from tests.fakes.listening import echo, listening
+from tests.fakes.listening import echo, listening, unused_port
 from tests.fakes.processbed import POD, Bed
 from tests.fakes.sessions import until
 from tests.service.master.kubectls import ALL, KUBECTLS, NEWEST, name_of
@@ -29,11 +29,6 @@ async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     """Answers with the number of the bytes, after all of them."""
     writer.write(str(len(await reader.read(-1))).encode())
     await writer.drain()
-
-
-async def unused_port() -> int:
-    async with listening(echo) as port:
-        return port
 
 
 def by_channels(
@@ -65,7 +60,7 @@ async def test_the_channels_of_two_ports(bed: Bed, protocols: tuple[str, ...]) -
 
 
 async def test_a_refused_port_is_an_error_on_its_channel_and_the_other_goes_on(bed: Bed) -> None:
-    closed = await unused_port()
+    closed = unused_port()
     async with listening(echo) as port, by_channels(bed, closed, port) as socket:
         for _ in range(4):
             await socket.receive_bytes()
@@ -183,7 +178,7 @@ async def test_kubectl_half_closes(bed: Bed, pod_runs: None, binary: Path) -> No
 
 @pytest.mark.parametrize("binary", KUBECTLS, ids=name_of)
 async def test_kubectl_says_why_a_port_is_not_reached(bed: Bed, pod_runs: None, binary: Path) -> None:
-    closed = await unused_port()
+    closed = unused_port()
     async with forwarded(bed, binary, closed) as (process, local):
         reader, writer = await asyncio.open_connection("127.0.0.1", local)
         with contextlib.suppress(ConnectionError):

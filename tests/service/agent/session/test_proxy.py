@@ -16,10 +16,10 @@ from aiohttp import web
 
 from master.api.remote import proxylinks
 from master.api.remote.proxylinks import Links
+from tests.fakes.listening import listening, unused_port
 from tests.fakes.processbed import Bed
 from tests.fakes.sessions import until
 from tests.service.agent.session.proxied import NAMESPACE, mirror, serving, through
-from tests.service.agent.session.test_portforward import unused_port
 from tests.service.master.kubectls import NEWEST, name_of
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("pod_runs")]
@@ -178,7 +178,7 @@ async def test_a_pod_with_tls_is_reached_by_the_scheme(bed: Bed) -> None:
 
 
 async def test_a_refused_connection_is_unavailable(bed: Bed) -> None:
-    closed = await unused_port()
+    closed = unused_port()
     answer = await bed.client("GET", through(closed, "/"))
     why = f"error trying to reach service: dial tcp 127.0.0.1:{closed}: connect: connection refused"
     assert (answer.status, answer.json["reason"], answer.json["message"]) == (503, "ServiceUnavailable", why)
@@ -187,11 +187,9 @@ async def test_a_refused_connection_is_unavailable(bed: Bed) -> None:
 async def test_a_pod_that_speaks_no_http_is_unavailable(bed: Bed) -> None:
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    answer = await bed.client("GET", through(server.sockets[0].getsockname()[1], "/"))
-    server.close()
+    async with listening(greet) as port:
+        answer = await bed.client("GET", through(port, "/"))
     assert answer.status == 503 and answer.json["message"].startswith("error trying to reach service: ")
 
 

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.fakes.listening import listening
 from tests.fakes.processbed import Bed
 from tests.fakes.sessions import until
 from tests.service.agent.session.proxied import mirror, serving, through
@@ -73,10 +74,8 @@ async def test_a_pod_cannot_upgrade_a_connection_by_itself(bed: Bed) -> None:
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: odd\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(switch, "127.0.0.1", 0)
-    answer = await bed.client("GET", through(server.sockets[0].getsockname()[1], "/"))
-    server.close()
+    async with listening(switch) as port:
+        answer = await bed.client("GET", through(port, "/"))
     assert answer.status == 500
     assert 'backend tried to switch protocol "odd" when "" was requested' in answer.json["message"]
