@@ -9,21 +9,11 @@ import pytest
 from agent import model
 from agent.wire.desired import pod_from_proto
 from master.dispatch import convert
-from master.dispatch.security import security_message, unsupported
-from master.dispatch.volumes import volume_message
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.node import Node
-from master.kinds.core.pod.container import (
-    Capabilities,
-    Container,
-    EnvVar,
-    EnvVarSource,
-    ResourceRequirements,
-    SecurityContext,
-)
+from master.kinds.core.pod.container import Container, EnvVar, EnvVarSource, ResourceRequirements
 from master.kinds.core.pod.keys import (
     ConfigMapKeySelector,
-    KeyToPath,
     ObjectFieldSelector,
     ResourceFieldSelector,
     SecretKeySelector,
@@ -32,42 +22,14 @@ from master.kinds.core.pod.model import (
     Pod,
     PodDNSConfig,
     PodDNSConfigOption,
-    PodOS,
     PodSecurityContext,
     PodSpec,
     PodStatus,
     Sysctl,
 )
-from master.kinds.core.pod.profiles import (
-    AppArmorProfile,
-    SeccompProfile,
-    SELinuxOptions,
-    WindowsSecurityContextOptions,
-)
-from master.kinds.core.pod.projected import (
-    ClusterTrustBundleProjection,
-    ConfigMapProjection,
-    DownwardAPIVolumeFile,
-    DownwardAPIVolumeSource,
-    ProjectedVolumeSource,
-    SecretProjection,
-    ServiceAccountTokenProjection,
-    VolumeProjection,
-)
-from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
-from master.kinds.core.pod.volume import (
-    ConfigMapVolumeSource,
-    EmptyDirVolumeSource,
-    HostPathVolumeSource,
-    SecretVolumeSource,
-    Volume,
-    VolumeMount,
-)
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 from proto.gen import desired_pb2 as wire
-
-PROJECTED = wire.Volume.Projected
 
 
 @pytest.mark.parametrize(
@@ -161,175 +123,6 @@ def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> No
     assert getattr(message, field) == expected
 
 
-@pytest.mark.parametrize(
-    ("volume", "expected"),
-    [
-        pytest.param(Volume(name="v"), wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir()), id="none"),
-        pytest.param(
-            Volume(name="v", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit="1Mi")),
-            wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir(medium="Memory", size_limit_bytes=1 << 20)),
-            id="emptyDir",
-        ),
-        pytest.param(
-            Volume(name="v", host_path=HostPathVolumeSource(path="/data")),
-            wire.Volume(name="v", host_path=wire.Volume.HostPath(path="/data")),
-            id="hostPath",
-        ),
-        pytest.param(
-            Volume(name="v", config_map=ConfigMapVolumeSource(name="c", items=(KeyToPath(key="k", path="p", mode=0),))),
-            wire.Volume(
-                name="v",
-                config_map=wire.Volume.Keys(
-                    name="c", items=[wire.KeyToPath(key="k", path="p", mode=0)], default_mode=0o644
-                ),
-            ),
-            id="configMap",
-        ),
-        pytest.param(
-            Volume(name="v", secret=SecretVolumeSource(secret_name="s", default_mode=0o400, optional=True)),
-            wire.Volume(name="v", secret=wire.Volume.Keys(name="s", default_mode=0o400, optional=True)),
-            id="secret",
-        ),
-        pytest.param(
-            Volume(
-                name="v",
-                downward_api=DownwardAPIVolumeSource(
-                    default_mode=0o400,
-                    items=(
-                        DownwardAPIVolumeFile(path="a", field_ref=ObjectFieldSelector(field_path="metadata.labels")),
-                        DownwardAPIVolumeFile(
-                            path="b",
-                            mode=0,
-                            resource_field_ref=ResourceFieldSelector(resource="limits.memory", container_name="app"),
-                        ),
-                    ),
-                ),
-            ),
-            wire.Volume(
-                name="v",
-                projected=PROJECTED(
-                    default_mode=0o400,
-                    sources=[
-                        PROJECTED.Source(
-                            downward=PROJECTED.Downward(
-                                items=[
-                                    PROJECTED.File(path="a", field_path="metadata.labels"),
-                                    PROJECTED.File(
-                                        path="b", mode=0, resource=wire.ResourceField(resource="memory", divisor=1)
-                                    ),
-                                ]
-                            )
-                        )
-                    ],
-                ),
-            ),
-            id="downwardAPI",
-        ),
-        pytest.param(
-            Volume(
-                name="v",
-                projected=ProjectedVolumeSource(
-                    sources=(
-                        VolumeProjection(config_map=ConfigMapProjection(name="c", optional=True)),
-                        VolumeProjection(secret=SecretProjection(name="s", items=(KeyToPath(key="k", path="p"),))),
-                        VolumeProjection(service_account_token=ServiceAccountTokenProjection(path="t", audience="x")),
-                    )
-                ),
-            ),
-            wire.Volume(
-                name="v",
-                projected=PROJECTED(
-                    default_mode=0o644,
-                    sources=[
-                        PROJECTED.Source(config_map=wire.Volume.Keys(name="c", default_mode=0o644, optional=True)),
-                        PROJECTED.Source(
-                            secret=wire.Volume.Keys(
-                                name="s", default_mode=0o644, items=[wire.KeyToPath(key="k", path="p")]
-                            )
-                        ),
-                        PROJECTED.Source(token=PROJECTED.Token(path="t", audience="x", expiration_s=3600)),
-                    ],
-                ),
-            ),
-            id="projected",
-        ),
-        pytest.param(
-            Volume(
-                name="v",
-                projected=ProjectedVolumeSource(
-                    sources=(
-                        VolumeProjection(config_map=ConfigMapProjection(name="c")),
-                        VolumeProjection(cluster_trust_bundle=ClusterTrustBundleProjection(name="b", path="p")),
-                    )
-                ),
-            ),
-            wire.Volume(name="v", unsupported="projected.clusterTrustBundle"),
-            id="a source that is not supported",
-        ),
-        pytest.param(
-            Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="c")),
-            wire.Volume(name="v", unsupported="persistentVolumeClaim"),
-            id="not supported",
-        ),
-    ],
-)
-def test_volumes(volume: Volume, expected: wire.Volume) -> None:
-    assert volume_message(volume, [Container(name="app")]) == expected
-
-
-@pytest.mark.parametrize(
-    ("own", "pod", "expected"),
-    [
-        pytest.param(None, None, None, id="nothing"),
-        pytest.param(None, PodSecurityContext(run_as_user=5), wire.SecurityContext(run_as_user=5), id="the pod's"),
-        pytest.param(
-            SecurityContext(run_as_user=0, capabilities=Capabilities(add=("NET_ADMIN",))),
-            PodSecurityContext(run_as_user=5, run_as_group=6),
-            wire.SecurityContext(run_as_user=0, run_as_group=6, add_capabilities=["NET_ADMIN"]),
-            id="the container's first",
-        ),
-        pytest.param(
-            SecurityContext(allow_privilege_escalation=True), None, wire.SecurityContext(), id="escalation is allowed"
-        ),
-        pytest.param(
-            SecurityContext(allow_privilege_escalation=False),
-            PodSecurityContext(run_as_non_root=True),
-            wire.SecurityContext(run_as_non_root=True, no_new_privileges=True),
-            id="restricted",
-        ),
-        pytest.param(
-            SecurityContext(run_as_non_root=False),
-            PodSecurityContext(run_as_non_root=True),
-            wire.SecurityContext(),
-            id="the container may be root",
-        ),
-        pytest.param(
-            SecurityContext(seccomp_profile=SeccompProfile(type="Localhost", localhost_profile="a/b.json")),
-            PodSecurityContext(
-                seccomp_profile=SeccompProfile(type="RuntimeDefault"),
-                app_armor_profile=AppArmorProfile(type="Unconfined"),
-            ),
-            wire.SecurityContext(
-                seccomp=wire.SecurityProfile(type="Localhost", localhost="a/b.json"),
-                apparmor=wire.SecurityProfile(type="Unconfined"),
-            ),
-            id="profiles",
-        ),
-    ],
-)
-def test_security(
-    own: SecurityContext | None, pod: PodSecurityContext | None, expected: wire.SecurityContext | None
-) -> None:
-    assert security_message(own, pod) == expected
-
-
-@pytest.mark.parametrize("options", [SELinuxOptions(), SELinuxOptions(level="s0")])
-def test_a_label_of_the_container_or_of_its_pod(options: SELinuxOptions) -> None:
-    own, pod = SecurityContext(se_linux_options=options), PodSecurityContext(se_linux_options=options)
-    for message in (security_message(own, None), security_message(None, pod)):
-        assert message is not None and message.selinux_label is (options != SELinuxOptions())
-
-
 def test_settings_of_the_pod() -> None:
     security = PodSecurityContext(
         supplemental_groups=(5, 6), fs_group=0, sysctls=(Sysctl(name="net.core.somaxconn", value="9"),)
@@ -340,58 +133,6 @@ def test_settings_of_the_pod() -> None:
     assert (list(message.supplemental_groups), message.HasField("fs_group"), message.fs_group) == ([5, 6], True, 0)
     assert list(message.sysctls) == [wire.Sysctl(name="net.core.somaxconn", value="9")]
     assert not convert.pod_message(Pod()).HasField("fs_group")
-
-
-def container(**fields: Any) -> PodSpec:
-    return PodSpec(containers=(Container(name="app", **fields),))
-
-
-def context(**fields: Any) -> PodSpec:
-    return PodSpec(security_context=PodSecurityContext(**fields))
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        pytest.param(PodSpec(), [], id="nothing"),
-        pytest.param(PodSpec(host_users=True, os=PodOS(name="linux")), [], id="what every node does"),
-        pytest.param(PodSpec(host_users=False), ["spec.hostUsers: false"], id="user namespace"),
-        pytest.param(PodSpec(os=PodOS(name="windows")), ["spec.os.name: windows"], id="another system"),
-        pytest.param(PodSpec(runtime_class_name="kata"), ["spec.runtimeClassName: kata"], id="another runtime"),
-        pytest.param(
-            context(
-                supplemental_groups_policy="Strict",
-                windows_options=WindowsSecurityContextOptions(run_as_user_name="a"),
-            ),
-            [
-                "spec.securityContext.supplementalGroupsPolicy: Strict",
-                "spec.securityContext.windowsOptions",
-            ],
-            id="the pod's context",
-        ),
-        pytest.param(
-            context(
-                seccomp_profile=SeccompProfile(type="RuntimeDefalt"),
-                app_armor_profile=AppArmorProfile(type="Localhost"),
-            ),
-            ["spec.securityContext.seccompProfile.type: RuntimeDefalt"],
-            id="unknown profile",
-        ),
-        pytest.param(
-            container(security_context=SecurityContext(proc_mount="Unmasked")),
-            ["spec.containers[app].securityContext.procMount: Unmasked"],
-            id="the container's context",
-        ),
-        pytest.param(
-            container(volume_mounts=(VolumeMount(name="v", mount_path="/v", recursive_read_only="Enabled"),)),
-            ["spec.containers[app].volumeMounts[/v].recursiveReadOnly: Enabled"],
-            id="mounts below a read-only mount",
-        ),
-    ],
-)
-def test_settings_that_no_node_carries_out_are_named(spec: PodSpec, expected: list[str]) -> None:
-    assert unsupported(spec) == expected
-    assert list(convert.pod_message(Pod(spec=spec)).unsupported) == expected
 
 
 @pytest.mark.parametrize(
@@ -461,13 +202,3 @@ def test_service_ports_and_only_ready_endpoints() -> None:
     empty = EndpointSubset(not_ready_addresses=(late,), ports=(EndpointPort(port=8080),))
     both = convert.endpoints_message(Endpoints(metadata=ObjectMeta(name="s", namespace="n"), subsets=(subset, empty)))
     assert [list(subset.addresses) for subset in both.subsets] == [["10.244.0.2"]]
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [(None, ""), ("None", ""), ("HostToContainer", "HostToContainer"), ("Bidirectional", "Bidirectional")],
-)
-def test_mount_propagation(given: str | None, expected: str) -> None:
-    mount = VolumeMount(name="v", mount_path="/v", mount_propagation=given)
-    (sent,) = convert.container_message(Container(volume_mounts=(mount,))).volume_mounts
-    assert sent.propagation == expected

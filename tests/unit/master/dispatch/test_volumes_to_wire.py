@@ -1,0 +1,158 @@
+"""Conversion of volumes and their mounts to messages: one row for each rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from master.dispatch import convert
+from master.dispatch.volumes import volume_message
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.keys import KeyToPath, ObjectFieldSelector, ResourceFieldSelector
+from master.kinds.core.pod.projected import (
+    ClusterTrustBundleProjection,
+    ConfigMapProjection,
+    DownwardAPIVolumeFile,
+    DownwardAPIVolumeSource,
+    ProjectedVolumeSource,
+    SecretProjection,
+    ServiceAccountTokenProjection,
+    VolumeProjection,
+)
+from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
+from master.kinds.core.pod.volume import (
+    ConfigMapVolumeSource,
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    SecretVolumeSource,
+    Volume,
+    VolumeMount,
+)
+from proto.gen import desired_pb2 as wire
+
+PROJECTED = wire.Volume.Projected
+
+
+@pytest.mark.parametrize(
+    ("volume", "expected"),
+    [
+        pytest.param(Volume(name="v"), wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir()), id="none"),
+        pytest.param(
+            Volume(name="v", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit="1Mi")),
+            wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir(medium="Memory", size_limit_bytes=1 << 20)),
+            id="emptyDir",
+        ),
+        pytest.param(
+            Volume(name="v", host_path=HostPathVolumeSource(path="/data")),
+            wire.Volume(name="v", host_path=wire.Volume.HostPath(path="/data")),
+            id="hostPath",
+        ),
+        pytest.param(
+            Volume(name="v", config_map=ConfigMapVolumeSource(name="c", items=(KeyToPath(key="k", path="p", mode=0),))),
+            wire.Volume(
+                name="v",
+                config_map=wire.Volume.Keys(
+                    name="c", items=[wire.KeyToPath(key="k", path="p", mode=0)], default_mode=0o644
+                ),
+            ),
+            id="configMap",
+        ),
+        pytest.param(
+            Volume(name="v", secret=SecretVolumeSource(secret_name="s", default_mode=0o400, optional=True)),
+            wire.Volume(name="v", secret=wire.Volume.Keys(name="s", default_mode=0o400, optional=True)),
+            id="secret",
+        ),
+        pytest.param(
+            Volume(
+                name="v",
+                downward_api=DownwardAPIVolumeSource(
+                    default_mode=0o400,
+                    items=(
+                        DownwardAPIVolumeFile(path="a", field_ref=ObjectFieldSelector(field_path="metadata.labels")),
+                        DownwardAPIVolumeFile(
+                            path="b",
+                            mode=0,
+                            resource_field_ref=ResourceFieldSelector(resource="limits.memory", container_name="app"),
+                        ),
+                    ),
+                ),
+            ),
+            wire.Volume(
+                name="v",
+                projected=PROJECTED(
+                    default_mode=0o400,
+                    sources=[
+                        PROJECTED.Source(
+                            downward=PROJECTED.Downward(
+                                items=[
+                                    PROJECTED.File(path="a", field_path="metadata.labels"),
+                                    PROJECTED.File(
+                                        path="b", mode=0, resource=wire.ResourceField(resource="memory", divisor=1)
+                                    ),
+                                ]
+                            )
+                        )
+                    ],
+                ),
+            ),
+            id="downwardAPI",
+        ),
+        pytest.param(
+            Volume(
+                name="v",
+                projected=ProjectedVolumeSource(
+                    sources=(
+                        VolumeProjection(config_map=ConfigMapProjection(name="c", optional=True)),
+                        VolumeProjection(secret=SecretProjection(name="s", items=(KeyToPath(key="k", path="p"),))),
+                        VolumeProjection(service_account_token=ServiceAccountTokenProjection(path="t", audience="x")),
+                    )
+                ),
+            ),
+            wire.Volume(
+                name="v",
+                projected=PROJECTED(
+                    default_mode=0o644,
+                    sources=[
+                        PROJECTED.Source(config_map=wire.Volume.Keys(name="c", default_mode=0o644, optional=True)),
+                        PROJECTED.Source(
+                            secret=wire.Volume.Keys(
+                                name="s", default_mode=0o644, items=[wire.KeyToPath(key="k", path="p")]
+                            )
+                        ),
+                        PROJECTED.Source(token=PROJECTED.Token(path="t", audience="x", expiration_s=3600)),
+                    ],
+                ),
+            ),
+            id="projected",
+        ),
+        pytest.param(
+            Volume(
+                name="v",
+                projected=ProjectedVolumeSource(
+                    sources=(
+                        VolumeProjection(config_map=ConfigMapProjection(name="c")),
+                        VolumeProjection(cluster_trust_bundle=ClusterTrustBundleProjection(name="b", path="p")),
+                    )
+                ),
+            ),
+            wire.Volume(name="v", unsupported="projected.clusterTrustBundle"),
+            id="a source that is not supported",
+        ),
+        pytest.param(
+            Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="c")),
+            wire.Volume(name="v", unsupported="persistentVolumeClaim"),
+            id="not supported",
+        ),
+    ],
+)
+def test_volumes(volume: Volume, expected: wire.Volume) -> None:
+    assert volume_message(volume, [Container(name="app")]) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, ""), ("None", ""), ("HostToContainer", "HostToContainer"), ("Bidirectional", "Bidirectional")],
+)
+def test_mount_propagation(given: str | None, expected: str) -> None:
+    mount = VolumeMount(name="v", mount_path="/v", mount_propagation=given)
+    (sent,) = convert.container_message(Container(volume_mounts=(mount,))).volume_mounts
+    assert sent.propagation == expected
