@@ -54,6 +54,10 @@ def test_quantities_become_numbers(
     )
 
 
+def resource(name: str, **more: str) -> EnvVarSource:
+    return EnvVarSource(resource_field_ref=ResourceFieldSelector(resource=name, **more))
+
+
 @pytest.mark.parametrize(
     ("source", "field", "expected"),
     [
@@ -76,38 +80,18 @@ def test_quantities_become_numbers(
             wire.KeyRef(name="s", key="k"),
             id="secret",
         ),
+        pytest.param(resource("limits.memory", divisor="1Mi"), "value", "128", id="own resources"),
+        pytest.param(resource("limits.cpu"), "value", "1", id="cores are rounded up"),
         pytest.param(
-            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.memory", divisor="1Mi")),
-            "value",
-            "128",
-            id="own resources",
-        ),
-        pytest.param(
-            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu")),
-            "value",
-            "1",
-            id="cores are rounded up",
-        ),
-        pytest.param(
-            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.ephemeral-storage", divisor="1Mi")),
+            resource("limits.ephemeral-storage", divisor="1Mi"),
             "resource",
             wire.ResourceField(resource="ephemeral-storage", divisor=1 << 20),
             id="a limit of the node",
         ),
+        pytest.param(resource("requests.cpu"), "value", "0", id="no request"),
+        pytest.param(resource("limits.cpu", container_name="other"), "value", "2", id="resources of another container"),
         pytest.param(
-            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="requests.cpu")),
-            "value",
-            "0",
-            id="no request",
-        ),
-        pytest.param(
-            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu", container_name="other")),
-            "value",
-            "2",
-            id="resources of another container",
-        ),
-        pytest.param(
-            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu", container_name="none")),
+            resource("limits.cpu", container_name="none"),
             "resource",
             wire.ResourceField(resource="cpu", divisor=1000, problem="container none not found"),
             id="no such container",
