@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import Container, EmptyDir, EnvVar, PodPhase, RestartPolicy, UnsupportedVolume, Volume, VolumeMount
+from agent.model import Container, EmptyDir, PodPhase, RestartPolicy, Volume, VolumeMount
 from agent.network import NetworkFault
 from agent.runtime.containers import ContainerSpec
 from agent.runtime.errors import PullFailed
@@ -297,69 +297,6 @@ async def test_an_ended_pod_is_not_run_again_when_its_containers_disappear(bed: 
         await manager.apply(desired(replace(ended, deletion_at=bed.clock.now)), complete=True)
         await settle()
         assert bed.reporter.gone == [UID]
-
-
-async def test_an_unsupported_volume_keeps_its_pod_waiting(bed: Bed) -> None:
-    mounted = Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d"),))
-    web = pod(containers=(mounted,), volumes=(Volume("data", UnsupportedVolume("nfs")),))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await bed.clock.advance(30)
-        state = bed.state()
-        assert isinstance(state, Waiting) and state.reason == "ContainerCreating" and "nfs" in state.message
-        events = [event for event in bed.reporter.events if event.reason == "FailedMount"]
-        assert events and all(event.warning and "nfs is not supported" in event.message for event in events)
-        assert not bed.engine.named("app")
-
-
-@pytest.mark.parametrize(
-    ("asked", "made"), [("", ""), ("HostToContainer", "rslave"), ("Bidirectional", "rshared")], ids=str
-)
-async def test_later_mounts_are_shared_as_the_pod_asks(bed: Bed, asked: str, made: str) -> None:
-    container = Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d", propagation=asked),))
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
-        await settle()
-        spec = bed.engine.specs[bed.engine.named("app")[0].id]
-        assert [mount.propagation for mount in spec.mounts if mount.target == "/d"] == [made]
-
-
-async def test_a_propagation_that_only_a_newer_master_knows_is_refused(bed: Bed) -> None:
-    container = Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d", propagation="Sideways"),))
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
-        await settle()
-        state = bed.state()
-        assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError"
-        assert "mountPropagation Sideways is not supported" in state.message
-
-
-async def test_a_sub_path_may_contain_variables(bed: Bed) -> None:
-    mount = VolumeMount("data", "/d", sub_path_expr="logs/$(WHO)")
-    container = Container("app", IMAGE, env=(EnvVar("WHO", field_path="metadata.name"),), volume_mounts=(mount,))
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
-        await settle()
-        spec = bed.engine.specs[bed.engine.named("app")[0].id]
-        (source,) = [mount.source for mount in spec.mounts if mount.target == "/d"]
-        inside = bed.binds.mounted[Path(source)]
-        assert str(inside).endswith("/volumes/data/logs/web") and inside.is_dir()
-
-
-@pytest.mark.parametrize(
-    ("expression", "named"),
-    [("$(NONE)/x", "NONE"), ("a/$(UP)", "must not contain '..'"), ("$(ABSOLUTE)", "must not be an absolute path")],
-)
-async def test_a_sub_path_that_its_variables_make_wrong_is_refused(bed: Bed, expression: str, named: str) -> None:
-    mount = VolumeMount("data", "/d", sub_path_expr=expression)
-    variables = (EnvVar("UP", "../../.."), EnvVar("ABSOLUTE", "/etc"))
-    container = Container("app", IMAGE, env=variables, volume_mounts=(mount,))
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
-        await settle()
-        state = bed.state()
-        assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError" and named in state.message
-        assert not bed.binds.mounted
 
 
 async def test_an_oom_kill_is_reported(bed: Bed) -> None:

@@ -1,0 +1,80 @@
+"""How the containers of a pod mount its volumes: propagation, sub-paths, and volumes that are not supported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.model import Container, EmptyDir, EnvVar, Pod, UnsupportedVolume, Volume, VolumeMount
+from agent.statuses import Waiting
+from tests.unit.agent.fakes import settle
+from tests.unit.agent.pods.bed import IMAGE, Bed, desired, pod
+
+
+def mounting(mount: VolumeMount, *variables: EnvVar) -> Pod:
+    """A pod with an empty volume that its container mounts."""
+    container = Container("app", IMAGE, env=variables, volume_mounts=(mount,))
+    return pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))
+
+
+async def test_an_unsupported_volume_keeps_its_pod_waiting(bed: Bed) -> None:
+    mounted = Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d"),))
+    web = pod(containers=(mounted,), volumes=(Volume("data", UnsupportedVolume("nfs")),))
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await bed.clock.advance(30)
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "ContainerCreating" and "nfs" in state.message
+        events = [event for event in bed.reporter.events if event.reason == "FailedMount"]
+        assert events and all(event.warning and "nfs is not supported" in event.message for event in events)
+        assert not bed.engine.named("app")
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"), [("", ""), ("HostToContainer", "rslave"), ("Bidirectional", "rshared")], ids=str
+)
+async def test_later_mounts_are_shared_as_the_pod_asks(bed: Bed, asked: str, made: str) -> None:
+    web = mounting(VolumeMount("data", "/d", propagation=asked))
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        spec = bed.engine.specs[bed.engine.named("app")[0].id]
+        assert [mount.propagation for mount in spec.mounts if mount.target == "/d"] == [made]
+
+
+async def test_a_propagation_that_only_a_newer_master_knows_is_refused(bed: Bed) -> None:
+    web = mounting(VolumeMount("data", "/d", propagation="Sideways"))
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError"
+        assert "mountPropagation Sideways is not supported" in state.message
+
+
+async def test_a_sub_path_may_contain_variables(bed: Bed) -> None:
+    mount = VolumeMount("data", "/d", sub_path_expr="logs/$(WHO)")
+    web = mounting(mount, EnvVar("WHO", field_path="metadata.name"))
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        spec = bed.engine.specs[bed.engine.named("app")[0].id]
+        (source,) = [mount.source for mount in spec.mounts if mount.target == "/d"]
+        inside = bed.binds.mounted[Path(source)]
+        assert str(inside).endswith("/volumes/data/logs/web") and inside.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("expression", "named"),
+    [("$(NONE)/x", "NONE"), ("a/$(UP)", "must not contain '..'"), ("$(ABSOLUTE)", "must not be an absolute path")],
+)
+async def test_a_sub_path_that_its_variables_make_wrong_is_refused(bed: Bed, expression: str, named: str) -> None:
+    mount = VolumeMount("data", "/d", sub_path_expr=expression)
+    web = mounting(mount, EnvVar("UP", "../../.."), EnvVar("ABSOLUTE", "/etc"))
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError" and named in state.message
+        assert not bed.binds.mounted
