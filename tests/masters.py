@@ -123,6 +123,9 @@ class Client:
             context.load_cert_chain(self.pki.admin.certificate, self.pki.admin.key)
         return context
 
+    def url(self, path: str) -> str:
+        return self._base + path
+
     async def __call__(
         self,
         method: str,
@@ -134,7 +137,7 @@ class Client:
     ) -> Reply:
         data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         sent = {"Content-Type": "application/json", **(headers or {})}
-        url = self._base + path
+        url = self.url(path)
         async with self._session.request(method, url, data=data, headers=sent, ssl=context or self.context) as answer:
             return Reply(answer.status, answer.headers, await answer.read())
 
@@ -142,7 +145,7 @@ class Client:
         """The events of a watch, until `until` is true or the server ends it."""
         events: list[Any] = []
         headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"} if table else {}
-        url = self._base + path
+        url = self.url(path)
         async with asyncio.timeout(10), self._session.get(url, headers=headers, ssl=self.context) as answer:
             assert answer.status == 200, await answer.text()
             async for line in answer.content:

@@ -45,12 +45,12 @@ class Bed:
         pod: str = "web",
     ) -> Any:
         """A websocket."""
-        address = f"https://127.0.0.1:{self.client.port}{PODS}/{pod}/{verb}?command={command}&stdin=1&stdout=1{more}"
+        address = self.client.url(f"{PODS}/{pod}/{verb}?command={command}&stdin=1&stdout=1{more}")
         return self.session.ws_connect(address, protocols=protocols, ssl=self.client.context)
 
     def log(self, query: str = "", *, protocols: tuple[str, ...]) -> Any:
         """A websocket."""
-        address = f"https://127.0.0.1:{self.client.port}{POD}/log?{query}"
+        address = self.client.url(f"{POD}/log?{query}")
         return self.session.ws_connect(address, protocols=protocols, ssl=self.client.context)
 
     async def kubectl(
@@ -62,7 +62,7 @@ class Bed:
         ca.write_bytes(tls.ca_pem)
         return await asyncio.create_subprocess_exec(
             str(binary),
-            *(f"--server=https://127.0.0.1:{self.client.port}", f"--certificate-authority={ca}"),
+            *(f"--server={self.client.url('')}", f"--certificate-authority={ca}"),
             *(f"--client-certificate={tls.admin.certificate}", f"--client-key={tls.admin.key}"),
             *arguments,
             stdin=pipe if terminal is None else terminal,

@@ -35,7 +35,7 @@ def by_channels(
     bed: Bed, *ports: int, protocols: tuple[str, ...] = ("v4.channel.k8s.io",)
 ) -> aiohttp.client._WSRequestContextManager:
     query = "&".join(f"ports={port}" for port in ports)
-    address = f"https://127.0.0.1:{bed.client.port}{POD}/portforward?{query}"
+    address = bed.client.url(f"{POD}/portforward?{query}")
     # A master that is stopped by a server that does not read does not see that the client closes its websocket.
     quick = aiohttp.ClientWSTimeout(ws_close=0.1)
     return bed.session.ws_connect(address, protocols=protocols, ssl=bed.client.context, timeout=quick)

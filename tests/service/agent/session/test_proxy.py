@@ -80,7 +80,7 @@ async def test_bodies_stream_in_both_directions(bed: Bed) -> None:
             assert await answered.get() == b"got line %d\n" % number
 
     async with serving(answer_lines) as port:
-        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/')}"
+        address = bed.client.url(through(port, "/"))
         async with bed.session.post(address, data=lines(), ssl=bed.client.context) as answer:
             async for line in answer.content:
                 answered.put_nowait(line)
@@ -131,7 +131,7 @@ async def test_redirections_stay_in_the_proxy(bed: Bed, location: str, expected:
 
     async with serving(redirect) as port:
         to = location.format(port=port, proxy=through(port))
-        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/')}"
+        address = bed.client.url(through(port, "/"))
         sending = bed.session.get(address, headers={"X-To": to}, ssl=bed.client.context, allow_redirects=False)
         async with sending as answer:
             assert (answer.status, answer.headers["Location"]) == (302, expected.format(port=port, proxy=through(port)))
@@ -164,7 +164,7 @@ async def test_others_have_their_turn_while_a_page_is_unpacked(bed: Bed, monkeyp
 
 
 async def test_the_proxy_itself_redirects_to_its_root(bed: Bed) -> None:
-    address = f"https://127.0.0.1:{bed.client.port}{through(80)}?a=b"
+    address = bed.client.url(f"{through(80)}?a=b")
     async with bed.session.get(address, ssl=bed.client.context, allow_redirects=False) as answer:
         assert (answer.status, answer.headers["Location"]) == (301, f"{through(80)}/?a=b")
 

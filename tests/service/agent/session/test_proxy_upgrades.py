@@ -27,7 +27,7 @@ async def test_a_websocket_passes_through(bed: Bed) -> None:
         return socket
 
     async with serving(shout) as port:
-        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/ws')}"
+        address = bed.client.url(through(port, "/ws"))
         connecting = bed.session.ws_connect(address, protocols=("loud",), ssl=bed.client.context)
         async with connecting as socket:
             assert socket.protocol == "loud" and await socket.receive_str() == "hello"
@@ -40,9 +40,7 @@ async def test_a_websocket_passes_through(bed: Bed) -> None:
 async def test_a_pod_that_does_not_upgrade_is_an_error(bed: Bed) -> None:
     async with serving(mirror) as port:
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            async with bed.session.ws_connect(
-                f"https://127.0.0.1:{bed.client.port}{through(port, '/')}", ssl=bed.client.context
-            ):
+            async with bed.session.ws_connect(bed.client.url(through(port, "/")), ssl=bed.client.context):
                 pass
     assert refused.value.status == 500
 
@@ -59,7 +57,7 @@ async def test_a_request_for_an_upgrade_may_have_a_body_in_chunks(bed: Bed) -> N
         return web.Response(status=426)
 
     async with serving(refuse) as port:
-        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/')}"
+        address = bed.client.url(through(port, "/"))
         headers = {"Connection": "Upgrade", "Upgrade": "odd"}
         async with bed.session.post(address, data=body(), headers=headers, ssl=bed.client.context) as answer:
             assert answer.status == 426

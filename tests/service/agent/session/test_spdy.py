@@ -308,7 +308,7 @@ async def test_a_client_that_writes_much_waits_for_a_process_that_does_not_read(
 async def test_refusals_come_before_the_process_starts(
     bed: Bed, headers: dict[str, str], code: int, message: str
 ) -> None:
-    address = f"https://127.0.0.1:{bed.client.port}{POD}/exec?command=run&stdout=1"
+    address = bed.client.url(f"{POD}/exec?command=run&stdout=1")
     async with bed.session.post(address, headers=headers, ssl=bed.client.context) as response:
         assert response.status == code and message in (await response.json())["message"]
     assert not bed.agent.machine.process_requests

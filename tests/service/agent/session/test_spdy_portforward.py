@@ -157,7 +157,7 @@ async def test_spdy_in_a_websocket_however_its_messages_are_cut(bed: Bed, port: 
     headers = {"port": str(port), "requestid": "0"}
     sent = spdy.open(1, {"streamtype": "error", **headers}) + spdy.open(3, {"streamtype": "data", **headers})
     sent += data(3, b"hello") + data(3, b"", flags=FIN)
-    address = f"https://127.0.0.1:{bed.client.port}{POD}/portforward"
+    address = bed.client.url(f"{POD}/portforward")
     tunnel = "SPDY/3.1+portforward.k8s.io"
     async with bed.session.ws_connect(address, protocols=(tunnel,), ssl=bed.client.context) as socket:
         assert socket.protocol == tunnel
@@ -174,7 +174,7 @@ async def test_spdy_in_a_websocket_however_its_messages_are_cut(bed: Bed, port: 
 
 
 async def test_a_tunnel_of_another_protocol_is_refused(bed: Bed) -> None:
-    address = f"https://127.0.0.1:{bed.client.port}{POD}/portforward?ports=80"
+    address = bed.client.url(f"{POD}/portforward?ports=80")
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         async with bed.session.ws_connect(address, protocols=("SPDY/3.1+v4.channel.k8s.io",), ssl=bed.client.context):
             pass
