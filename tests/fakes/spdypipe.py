@@ -46,9 +46,3 @@ async def running(pipe: Pipe) -> AsyncIterator[Multiplexer]:
         yield multiplexer
     finally:
         await multiplexer.aclose()
-
-
-async def settle() -> None:
-    """Until every task that can go on has gone on."""
-    for _ in range(20):
-        await asyncio.sleep(0)

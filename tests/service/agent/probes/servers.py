@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
+from tests.fakes.clock import settle
+
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 """Takes the head of a request."""
 
@@ -55,16 +57,11 @@ async def serving(answer: Answer, *, certificate: tuple[Path, Path] | None = Non
         try:
             yield server
         finally:
-            await _settle()  # a connection that has just been made gets its handler
+            await settle()  # a connection that has just been made gets its handler
             for task in handlers:
                 task.cancel()
             await asyncio.gather(*handlers, return_exceptions=True)
-            await _settle()  # transports close in the next turn of the loop
-
-
-async def _settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
+            await settle()  # transports close in the next turn of the loop
 
 
 def sends(*pieces: bytes) -> Answer:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from master.api.remote.multiplexer import MAX_WAITING_BYTES, Multiplexer, Stream
 from tests import spdyclient
-from tests.fakes.spdypipe import Pipe, running, settle
+from tests.fakes.clock import settle
+from tests.fakes.spdypipe import Pipe, running
 from tests.spdyclient import FIN, Frame, SpdyClient, data
 
 BLOCK = bytes(64 << 10)

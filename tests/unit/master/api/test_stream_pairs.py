@@ -10,7 +10,8 @@ import pytest
 
 from master.api.remote import streampairs
 from master.api.remote.streampairs import Pair, Pairs
-from tests.fakes.spdypipe import Pipe, running, settle
+from tests.fakes.clock import settle
+from tests.fakes.spdypipe import Pipe, running
 from tests.spdyclient import FIN, Frame, data, reset
 
 SYN_REPLY, RST_STREAM = 2, 3
