@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from master import cluster_api
 from master.config import MasterConfig
+from master.dispatch.agentstreams import AgentStream
 from master.dispatch.connections import ConnectionStreams
 from master.dispatch.nodequeries import QueryStreams
 from master.dispatch.processes import ProcessStreams
@@ -52,6 +53,12 @@ class Bed:
         """A websocket."""
         address = self.client.url(f"{POD}/log?{query}")
         return self.session.ws_connect(address, protocols=protocols, ssl=self.client.context)
+
+    async def begun(self) -> AgentStream:
+        """Waits until the only process is asked for; the master's end of its streams."""
+        await until(lambda: self.agent.machine.process_requests)
+        (stream,) = self.master.streams._streams.values()
+        return stream
 
     async def kubectl(
         self, binary: Path, *arguments: str, terminal: int | None = None, **environment: str

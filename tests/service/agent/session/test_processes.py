@@ -133,8 +133,7 @@ async def test_a_process_that_writes_much_waits_for_a_client_that_does_not_read(
         process.put(block)
     process.end(0)
     async with bed.exec() as socket:
-        await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.streams._streams.values()
+        stream = await bed.begun()
         await until(lambda: stream._waiting)
         assert not process._output.empty() and stream._waiting <= contract.STREAM_WINDOW_BYTES
         size = 0
@@ -212,8 +211,7 @@ async def test_a_master_that_exceeds_its_credit_ends_the_stream_only(bed: Bed) -
 
     process.write = never  # type: ignore[method-assign]
     async with bed.exec() as socket:
-        await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.streams._streams.values()
+        stream = await bed.begun()
         stream._credit = 2 * contract.STREAM_WINDOW_BYTES
         await stream.write(b"x" * (contract.STREAM_WINDOW_BYTES + 1))
         status = json.loads((await socket.receive_bytes())[1:])

@@ -65,8 +65,7 @@ async def test_kubectl_gets_all_output_of_a_process_that_leaves_input_unread(bed
     process.put(b"x" * 300_000)
     running = await bed.kubectl(binary, "exec", "-i", "web", "--", "run", **BY_SPDY)
     talking = asyncio.create_task(running.communicate(bytes(8 << 20)))
-    await until(lambda: bed.agent.machine.process_requests)
-    (stream,) = bed.master.streams._streams.values()
+    stream = await bed.begun()
     await until(lambda: stream.ready.is_set() and not stream._credit)
     process.end(7)
     output, _ = await talking
@@ -253,8 +252,7 @@ async def test_a_process_that_writes_much_waits_for_a_client_that_does_not_read(
     process.end(0)
     async with connected(bed, "command=run&stdout=1") as raw:
         await raw.open("error", "stdout")
-        await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.streams._streams.values()
+        stream = await bed.begun()
         await until(lambda: stream._waiting)
         assert not process._output.empty() and stream._waiting <= contract.STREAM_WINDOW_BYTES
         await raw.receive(lambda: raw.ended(1))
@@ -281,8 +279,7 @@ async def test_a_client_that_writes_much_waits_for_a_process_that_does_not_read(
             await raw.send(data(3, b"", flags=FIN))
 
         sending = asyncio.create_task(send())
-        await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.streams._streams.values()
+        stream = await bed.begun()
         await until(lambda: not stream._credit)
         assert not sending.done()
         reads.set()
