@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from agent.pods.manager import PodManager
 from agent.runtime.docker import DockerRuntime
 from agent.volumes.manager import Volumes
 from tests.fakes.docker_engine import FakeEngine
+from tests.fakes.sessions import until
 from tests.unit.agent.fakes import FakeBinds, FakeIssuer, FakeMemoryFiles, FakeNetwork, FakeProber, FakeReporter
+
+pytestmark = pytest.mark.timeout(30)
 
 IMAGE = "web:1"
 
@@ -93,13 +96,6 @@ def node(runtime: DockerRuntime, engine: FakeEngine, tmp_path: Path) -> Node:
 def desired(*names: str) -> Desired:
     pods = (Pod(PodUid(name), "default", name, containers=(Container("app", IMAGE),)) for name in names)
     return Desired(pods={pod.uid: pod for pod in pods}, host_ip="192.0.2.7")
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for the condition."""
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - neither the engine nor the reporter has an event for it
-            await asyncio.sleep(0.005)
 
 
 async def test_containers_that_are_stuck_keep_no_other_pod_waiting(engine: FakeEngine, node: Node) -> None:
