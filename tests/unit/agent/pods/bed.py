@@ -73,6 +73,14 @@ class Bed:
             with pytest.raises(asyncio.CancelledError):
                 await task
 
+    @asynccontextmanager
+    async def running(self, *pods: Pod, **more: object) -> AsyncIterator[PodManager]:
+        """A manager that has done for these pods what it can without time passing. `more`: of the desired state."""
+        async with self.manager() as manager:
+            await manager.apply(desired(*pods, **more), complete=True)
+            await settle()
+            yield manager
+
     def names(self) -> list[str]:
         return [record.name for record in self.engine.named("")]
 

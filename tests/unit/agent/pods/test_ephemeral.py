@@ -30,9 +30,7 @@ def shown(bed: Bed) -> ContainerStatus:
 
 
 async def test_one_is_started_in_the_running_pod_and_touches_no_other(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()) as manager:
         before = bed.names()
         await manager.apply(desired(debugged(DEBUG)), complete=True)
         await settle()
@@ -47,15 +45,11 @@ async def test_one_is_started_in_the_running_pod_and_touches_no_other(bed: Bed) 
 
 async def test_one_is_never_restarted_also_not_by_a_later_agent(bed: Bed) -> None:
     web = debugged(DEBUG, restart_policy=RestartPolicy.ALWAYS)
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         bed.engine.end("sampan_u1_debug_0", 3)
         await settle()
         await bed.clock.advance(1000)
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         await bed.clock.advance(1000)
         state = shown(bed).state
         assert isinstance(state, Terminated) and state.exit_code == 3
@@ -64,9 +58,7 @@ async def test_one_is_never_restarted_also_not_by_a_later_agent(bed: Bed) -> Non
 
 
 async def test_one_does_not_wait_for_init_containers(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(debugged(DEBUG, init_containers=(Container("init", IMAGE),))), complete=True)
-        await settle()
+    async with bed.running(debugged(DEBUG, init_containers=(Container("init", IMAGE),))):
         assert [identify(each.labels).container for each in bed.engine.named("") if each.running] == [  # type: ignore[union-attr]
             "",
             "debug",
@@ -76,9 +68,7 @@ async def test_one_does_not_wait_for_init_containers(bed: Bed) -> None:
 
 async def test_the_processes_of_the_target_are_seen(bed: Bed) -> None:
     aimed = replace(DEBUG, target="app")
-    async with bed.manager() as manager:
-        await manager.apply(desired(debugged(aimed, TWO)), complete=True)
-        await settle()
+    async with bed.running(debugged(aimed, TWO)):
         (app,) = bed.engine.named("_app_")
         await bed.clock.advance(1)
         assert spec_of(bed, "debug").join_pid == app.id
@@ -103,9 +93,7 @@ async def test_one_whose_target_does_not_run_waits_for_it(bed: Bed) -> None:
 
 
 async def test_the_pod_ends_without_waiting_for_one(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(debugged(DEBUG, restart_policy=RestartPolicy.NEVER)), complete=True)
-        await settle()
+    async with bed.running(debugged(DEBUG, restart_policy=RestartPolicy.NEVER)):
         bed.engine.end("sampan_u1_app_0", 0)
         await settle()
         status = bed.reporter.statuses[UID]
@@ -115,9 +103,7 @@ async def test_the_pod_ends_without_waiting_for_one(bed: Bed) -> None:
 
 async def test_a_setting_that_the_node_cannot_carry_out_keeps_only_this_one_from_running(bed: Bed) -> None:
     profile = SecurityContext(apparmor=Profile(Profile.LOCALHOST, "mine"))
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()) as manager:
         await manager.apply(desired(debugged(replace(DEBUG, security=profile))), complete=True)
         await settle()
         state = shown(bed).state
@@ -127,9 +113,7 @@ async def test_a_setting_that_the_node_cannot_carry_out_keeps_only_this_one_from
 
 
 async def test_one_does_not_run_again_in_a_new_sandbox(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(debugged(DEBUG)), complete=True)
-        await settle()
+    async with bed.running(debugged(DEBUG)):
         bed.engine.end("sampan_u1_POD_0", 137)
         await settle()
         await bed.clock.advance(60)

@@ -19,8 +19,7 @@ from agent.runtime.errors import (
 )
 from agent.runtime.records import ContainerId
 from agent.statuses import Waiting
-from tests.unit.agent.fakes import settle
-from tests.unit.agent.pods.bed import Bed, desired, pod
+from tests.unit.agent.pods.bed import Bed, pod
 
 APP = Container("app", "web:1")
 PULL = EnsureImage(APP, 0)
@@ -51,9 +50,7 @@ def test_reasons(action: Action, error: Exception, reason: str, event: str) -> N
 
 
 async def test_an_image_that_is_a_url_is_the_containers_fault(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(containers=(Container("app", "http://registry.example/app"),))), complete=True)
-        await settle()
+    async with bed.running(pod(containers=(Container("app", "http://registry.example/app"),))):
         state = bed.state()
         assert isinstance(state, Waiting) and state.reason == "InvalidImageName"
         assert "invalid reference format" in state.message

@@ -21,9 +21,7 @@ APP = "sampan_u1_app_0"
 
 
 async def test_an_end_whose_event_was_lost_is_found_by_the_list(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()):
         bed.engine.loses_events = True
         bed.engine.end(APP, 1)
         await bed.clock.advance(LIST_S / 2)
@@ -33,18 +31,14 @@ async def test_an_end_whose_event_was_lost_is_found_by_the_list(bed: Bed) -> Non
 
 
 async def test_a_removal_whose_event_was_lost_is_found_by_the_list(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()):
         del bed.engine.records[bed.engine.named("app_0")[0].id]
         await bed.clock.advance(LIST_S)
         assert [record.running for record in bed.engine.named("app")] == [True]
 
 
 async def test_a_start_by_hand_whose_event_was_lost_is_found_by_the_list(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(restart_policy="Never")), complete=True)
-        await settle()
+    async with bed.running(pod(restart_policy="Never")):
         bed.engine.end(APP, 1)
         await settle()
         bed.engine.loses_events = True
@@ -55,9 +49,7 @@ async def test_a_start_by_hand_whose_event_was_lost_is_found_by_the_list(bed: Be
 
 async def test_a_container_whose_creation_was_lost_is_found_by_the_list(bed: Bed) -> None:
     """Another agent's call was still in progress when that agent was killed."""
-    async with bed.manager() as manager:
-        await manager.apply(desired(), complete=True)
-        await settle()
+    async with bed.running():
         bed.engine.loses_events = True
         labels = {**node_labels(bed.config), Labels.POD_UID: OTHER}
         await bed.engine.create(ContainerSpec("sampan_u2_app_0", IMAGE, labels))
@@ -67,18 +59,14 @@ async def test_a_container_whose_creation_was_lost_is_found_by_the_list(bed: Bed
 
 
 async def test_the_list_asks_about_no_container_if_nothing_was_lost(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()):
         bed.engine.calls.clear()
         await bed.clock.advance(3 * LIST_S)
         assert bed.engine.calls == [("overview", "")] * 3
 
 
 async def test_a_list_that_fails_is_tried_again(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()):
         bed.engine.loses_events = True
         bed.engine.end(APP, 1)
         bed.engine.fail_next("overview", EngineFault("500"))
@@ -89,9 +77,7 @@ async def test_a_list_that_fails_is_tried_again(bed: Bed) -> None:
 
 
 async def test_events_are_taken_while_a_question_about_an_unknown_container_hangs(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()):
         labels = {**node_labels(bed.config), Labels.POD_UID: OTHER}
         unknown = await bed.engine.create(ContainerSpec("sampan_u2_app_0", IMAGE, labels))
         freed = bed.engine.stick(f"inspect {unknown}")
@@ -109,9 +95,7 @@ async def test_events_are_taken_while_a_question_about_an_unknown_container_hang
 @pytest.mark.parametrize("call", ["start", "create", "inspect"])
 async def test_a_call_that_hangs_for_one_pod_does_not_keep_others_waiting(bed: Bed, call: str) -> None:
     other = pod(uid=OTHER, name="other")
-    async with bed.manager() as manager:
-        await manager.apply(desired(other), complete=True)
-        await settle()
+    async with bed.running(other) as manager:
         freed = bed.engine.stick(call)
         await manager.apply(desired(other, pod()), complete=True)
         await settle()

@@ -9,6 +9,7 @@ import pytest
 
 from agent.handlers import Checks, HttpGet, Probe, RunCommand, Sleep
 from agent.model import Container, Pod, PodPhase, RestartPolicy
+from agent.pods.manager import PodManager
 from agent.probes.interface import failure
 from agent.runtime.errors import BadRequest
 from agent.statuses import Running, Waiting
@@ -26,9 +27,9 @@ def signals(bed: Bed) -> list[str]:
     return [name for call, name in bed.engine.calls if call == "signal"]
 
 
-async def delete(bed: Bed, manager: object, web: Pod, grace_s: int = 30) -> Pod:
+async def delete(bed: Bed, manager: PodManager, web: Pod, grace_s: int = 30) -> Pod:
     deleted = replace(web, deletion_at=bed.clock.now, grace_period_s=grace_s)
-    await manager.apply(desired(deleted), complete=True)  # type: ignore[attr-defined]
+    await manager.apply(desired(deleted), complete=True)
     await settle()
     return deleted
 
@@ -53,9 +54,7 @@ async def test_a_container_runs_once_its_post_start_hook_has_ended(bed: Bed) -> 
 
 async def test_a_failed_post_start_hook_restarts_the_container(bed: Bed) -> None:
     bed.prober.problems[START] = "exit code 3"
-    async with bed.manager() as manager:
-        await manager.apply(desired(hooked(Checks(post_start=START, pre_stop=STOP))), complete=True)
-        await settle()
+    async with bed.running(hooked(Checks(post_start=START, pre_stop=STOP))):
         status = bed.reporter.statuses[UID].containers[0]
         assert status.restart_count == 1 and not bed.ready()
         assert isinstance(status.state, Waiting) and status.state.reason == "CrashLoopBackOff"
@@ -77,9 +76,7 @@ async def test_others_do_not_wait_for_a_container_that_cannot_be_created(bed: Be
 async def test_a_hook_that_goes_on_ends_with_its_container(bed: Bed, killed: bool) -> None:
     bed.prober.held[START] = asyncio.Event()
     web = hooked(Checks(post_start=START), restart_policy=RestartPolicy.NEVER)
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         if killed:
             bed.engine.end("sampan_u1_app_0", 1)
             await settle()
@@ -96,9 +93,7 @@ async def test_a_hook_that_goes_on_ends_with_its_container(bed: Bed, killed: boo
 async def test_the_stop_signal_comes_after_the_pre_stop_hook(bed: Bed) -> None:
     held = bed.prober.held[STOP] = asyncio.Event()
     web = hooked(Checks(pre_stop=STOP, stop_signal="SIGQUIT"))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         await delete(bed, manager, web)
         await bed.clock.advance(10)
         assert signals(bed) == [] and bed.reporter.reasons()[-1] == "Killing"
@@ -111,9 +106,7 @@ async def test_the_stop_signal_comes_after_the_pre_stop_hook(bed: Bed) -> None:
 async def test_a_stop_signal_that_the_engine_does_not_know(bed: Bed) -> None:
     bed.engine.fail_next("signal", BadRequest("Invalid signal: SIGNOT"))
     web = hooked(Checks(stop_signal="SIGNOT"))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         await delete(bed, manager, web)
     assert signals(bed) == ["sampan_u1_app_0 SIGNOT", "sampan_u1_app_0 SIGTERM"] and bed.reporter.gone == [UID]
     assert "FailedKillPod" in bed.reporter.reasons()
@@ -123,9 +116,7 @@ async def test_the_grace_period_bounds_the_hook_and_the_container(bed: Bed) -> N
     bed.prober.held[STOP] = asyncio.Event()
     bed.engine.ignores_term.add("sampan_u1_app_0")
     web = hooked(Checks(pre_stop=STOP))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         await delete(bed, manager, web, 10)
         await bed.clock.advance(9.9)
         assert signals(bed) == []
@@ -142,9 +133,7 @@ async def test_the_time_of_the_hook_counts_as_grace_period(bed: Bed) -> None:
     bed.prober.held[STOP] = asyncio.Event()
     bed.engine.ignores_term.add("sampan_u1_app_0")
     web = hooked(Checks(pre_stop=STOP))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         await delete(bed, manager, web, 10)
         await bed.clock.advance(6)
         bed.prober.held[STOP].set()
@@ -159,9 +148,7 @@ async def test_the_time_of_the_hook_counts_as_grace_period(bed: Bed) -> None:
 async def test_a_forced_deletion_does_not_wait_for_a_hook(bed: Bed) -> None:
     bed.prober.held[STOP] = asyncio.Event()
     web = hooked(Checks(pre_stop=STOP))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         deleted = await delete(bed, manager, web)
         await delete(bed, manager, deleted, 0)
         assert signals(bed) == ["sampan_u1_app_0 SIGKILL"] and bed.reporter.gone == [UID]
@@ -170,9 +157,7 @@ async def test_a_forced_deletion_does_not_wait_for_a_hook(bed: Bed) -> None:
 async def test_a_failed_pre_stop_hook_does_not_keep_the_container(bed: Bed) -> None:
     bed.prober.problems[STOP] = "connection refused"
     web = hooked(Checks(pre_stop=STOP))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         await delete(bed, manager, web)
         assert bed.reporter.gone == [UID]
     failed = [event.message for event in bed.reporter.events if event.reason == "FailedPreStopHook"]
@@ -181,9 +166,7 @@ async def test_a_failed_pre_stop_hook_does_not_keep_the_container(bed: Bed) -> N
 
 async def test_the_hook_of_a_container_that_has_ended_is_not_run(bed: Bed) -> None:
     web = hooked(Checks(pre_stop=STOP), restart_policy=RestartPolicy.NEVER)
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         bed.engine.end("sampan_u1_app_0", 0)
         await settle()
         await delete(bed, manager, web)
@@ -204,9 +187,7 @@ async def test_the_hooks_of_sidecars_begin_with_the_others_and_their_signals_com
     side = Container("side", IMAGE, restart_policy=RestartPolicy.ALWAYS, checks=Checks(pre_stop=STOP))
     web = pod(init_containers=(side,))
     bed.engine.ignores_term.add("sampan_u1_app_0")
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         await delete(bed, manager, web, 10)
         assert [handler for handler, _ in bed.prober.hooks] == [STOP]
         assert signals(bed) == ["sampan_u1_app_0 SIGTERM"]
@@ -221,9 +202,7 @@ async def test_an_agent_that_is_killed_during_a_hook_leads_to_one_stop(bed: Bed)
     """The hook is run again, as Kubernetes documents; the stop is neither lost nor begun twice in one agent."""
     bed.prober.held[STOP] = asyncio.Event()
     web = hooked(Checks(pre_stop=STOP))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         deleted = await delete(bed, manager, web)
     assert signals(bed) == []
     del bed.prober.held[STOP]
@@ -237,9 +216,7 @@ async def test_an_agent_that_is_killed_during_a_hook_leads_to_one_stop(bed: Bed)
 async def test_a_hook_that_had_ended_is_not_run_by_the_next_agent(bed: Bed) -> None:
     bed.engine.ignores_term.add("sampan_u1_app_0")
     web = hooked(Checks(pre_stop=STOP))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         deleted = await delete(bed, manager, web)
     async with bed.manager() as manager:
         await manager.apply(desired(deleted), complete=True)
@@ -258,17 +235,13 @@ async def test_a_post_start_hook_after_an_agents_restart(bed: Bed, ended: bool) 
         await manager.apply(desired(web), complete=True)
         await settle()
     bed.prober.held.clear()
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         assert bed.ready() and bed.reporter.statuses[UID].containers[0].restart_count == 0
     assert len(bed.prober.hooks) == (1 if ended else 2)
 
 
 async def test_a_hook_that_sleeps(bed: Bed) -> None:
     web = hooked(Checks(pre_stop=Sleep(5)))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web) as manager:
         await delete(bed, manager, web)
         assert bed.prober.hooks[0][0] == Sleep(5)

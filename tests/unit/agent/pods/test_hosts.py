@@ -11,7 +11,7 @@ from agent.model import ClusterDns, HostAlias
 from agent.pods.errors import ContainerConfigError
 from agent.pods.hosts import hosts_text, of_host, text_in_host_network
 from tests.unit.agent.fakes import settle
-from tests.unit.agent.pods.bed import DNS, Bed, desired, pod
+from tests.unit.agent.pods.bed import DNS, Bed, pod
 
 ALIASES = (HostAlias("192.0.2.9", ("a", "b")), HostAlias("192.0.2.10", ("c",)))
 ADDED = "\n# Entries added by HostAliases.\n192.0.2.9\ta\tb\n192.0.2.10\tc\n"
@@ -65,9 +65,7 @@ def test_the_hosts_file_may_lack_and_must_not_lead_out(tmp_path: Path) -> None:
 
 
 async def test_a_container_cannot_make_the_agent_read_more_than_it_has_memory(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()):
         app = bed.engine.named("app")[0]
         hosts = next(mount.source for mount in bed.engine.specs[app.id].mounts if mount.target == "/etc/hosts")
         os.truncate(hosts, 1 << 40)
@@ -80,9 +78,7 @@ async def test_a_container_cannot_make_the_agent_read_more_than_it_has_memory(be
 async def test_containers_get_the_file(bed: Bed, in_host_network: bool) -> None:
     (bed.config.host_root / "etc").mkdir(parents=True)
     (bed.config.host_root / "etc" / "hosts").write_bytes(b"192.0.2.1 caf\xe9\n")
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(host_network=in_host_network)), complete=True)
-        await settle()
+    async with bed.running(pod(host_network=in_host_network)):
         app = bed.engine.named("app")[0]
         hosts = next(mount for mount in bed.engine.specs[app.id].mounts if mount.target == "/etc/hosts")
         text = Path(hosts.source).read_bytes()

@@ -24,9 +24,7 @@ def bed(tmp_path: Path) -> Bed:
 async def test_a_running_pod_is_measured_with_its_containers_and_own_volumes(bed: Bed) -> None:
     volumes = (Volume("own", EmptyDir()), Volume("hosts", HostPath("/", "Directory")))
     (bed.config.state_dir / "root").mkdir()
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(containers=(LIMITED,), volumes=volumes)), complete=True)
-        await settle()
+    async with bed.running(pod(containers=(LIMITED,), volumes=volumes)) as manager:
         (target,) = manager.measurable()
     (app,) = bed.engine.named("app")
     assert (target.namespace, target.name, target.uid, target.host_network) == ("default", "web", "u1", False)

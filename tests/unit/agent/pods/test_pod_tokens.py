@@ -82,9 +82,7 @@ async def test_without_a_session_there_is_no_token() -> None:
 
 async def test_the_file_of_a_running_pod_gets_the_new_token(bed: Bed) -> None:
     file = bed.config.state_dir / "pods" / UID / "volumes/v/token"
-    async with bed.manager() as manager:
-        await manager.apply(desired(with_tokens(TOKEN)), complete=True)
-        await settle()
+    async with bed.running(with_tokens(TOKEN)) as manager:
         assert bed.ready() and file.read_text() == "token 1 of robot"
         await bed.clock.advance(3600 * 0.8)
         assert file.read_text() == "token 2 of robot" and bed.ready()

@@ -31,9 +31,7 @@ def app(bed: Bed) -> tuple[bool, bool, int]:
 async def test_a_pod_is_ready_while_its_readiness_probe_succeeds(bed: Bed) -> None:
     probe = Probe(READY, period_s=5, failure_threshold=2, success_threshold=2)
     bed.prober.results[READY] = DOWN
-    async with bed.manager() as manager:
-        await manager.apply(desired(probed(Checks(readiness=probe))), complete=True)
-        await settle()
+    async with bed.running(probed(Checks(readiness=probe))):
         assert isinstance(bed.state(), Running) and app(bed) == (True, False, 0) and not bed.ready()
         assert bed.prober.probes[0][1].address == "10.244.1.2"
         del bed.prober.results[READY]
@@ -92,9 +90,7 @@ async def test_the_grace_period_of_a_probe(bed: Bed, own: int | None, waits_s: i
 async def test_a_container_that_is_never_restarted_fails_by_its_liveness_probe(bed: Bed) -> None:
     bed.prober.results[ALIVE] = DOWN
     web = probed(Checks(liveness=Probe(ALIVE, failure_threshold=1)), restart_policy=RestartPolicy.NEVER)
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         assert bed.reporter.statuses[UID].phase is PodPhase.FAILED
         assert isinstance(bed.state(), Terminated)
     assert "Container app failed liveness probe" in [event.message for event in bed.reporter.events]
@@ -144,9 +140,7 @@ async def test_a_probe_that_cannot_be_carried_out_changes_nothing(bed: Bed) -> N
 
 async def test_a_warning_counts_as_a_success(bed: Bed) -> None:
     bed.prober.results[READY] = Result(ResultKind.WARNING, "Probe terminated redirects, Response body: x")
-    async with bed.manager() as manager:
-        await manager.apply(desired(probed(Checks(readiness=Probe(READY)))), complete=True)
-        await settle()
+    async with bed.running(probed(Checks(readiness=Probe(READY)))):
         assert bed.ready()
     assert "ProbeWarning" in bed.reporter.reasons()
 
@@ -168,9 +162,7 @@ async def test_a_sidecar_is_probed_and_restarted_beside_the_containers(bed: Bed)
     checks = Checks(liveness=Probe(ALIVE, failure_threshold=1, initial_delay_s=10), readiness=Probe(READY))
     side = Container("side", IMAGE, restart_policy=RestartPolicy.ALWAYS, checks=checks)
     bed.prober.results |= {ALIVE: DOWN, READY: DOWN}
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(init_containers=(side,))), complete=True)
-        await settle()
+    async with bed.running(pod(init_containers=(side,))):
         assert isinstance(bed.state(), Running) and not bed.ready()
         del bed.prober.results[READY]
         await bed.clock.advance(11)
@@ -186,15 +178,11 @@ async def test_an_agents_restart_keeps_the_readiness_until_a_probe_changes_it(be
     )
     web = probed(checks)
     bed.prober.results = {} if ready else {READY: DOWN}
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         assert app(bed) == (True, ready, 0)
     bed.reporter = FakeReporter()
     bed.prober.probes.clear()
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         assert app(bed) == (True, ready, 0)
         await bed.clock.advance(11)
         assert {app_status.containers[0].ready for app_status in bed.reporter.history} == {ready}
@@ -209,14 +197,10 @@ async def test_after_an_agents_restart_probes_begin_at_different_times(bed: Bed)
     actions = [HttpGet(1000 + number) for number in range(20)]
     apps = tuple(Container(f"c{get.port}", IMAGE, checks=Checks(readiness=Probe(get))) for get in actions)
     web = pod(containers=apps)
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         assert len(bed.prober.probes) == len(apps)
     bed.prober.probes.clear()
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         assert len(bed.prober.probes) <= 2
         await bed.clock.advance(5)
         assert 2 < len(bed.prober.probes) < 18
@@ -230,9 +214,7 @@ async def test_a_container_of_a_release_without_probes_stays_ready(bed: Bed) -> 
         await settle()
     bed.reporter = FakeReporter()
     bed.prober.results = {STARTED: DOWN}
-    async with bed.manager() as manager:
-        await manager.apply(desired(probed(Checks(startup=Probe(STARTED), readiness=Probe(READY)))), complete=True)
-        await settle()
+    async with bed.running(probed(Checks(startup=Probe(STARTED), readiness=Probe(READY)))):
         assert app(bed) == (True, True, 0)
         assert all(status.containers[0].ready for status in bed.reporter.history)
 
@@ -254,9 +236,7 @@ async def test_a_kill_that_was_decided_is_carried_out_by_the_next_agent(bed: Bed
 async def test_a_pod_that_is_deleted_is_probed_only_for_readiness(bed: Bed) -> None:
     checks = Checks(liveness=Probe(ALIVE, failure_threshold=1), readiness=Probe(READY, period_s=1, failure_threshold=1))
     bed.engine.ignores_term.add("sampan_u1_app_0")
-    async with bed.manager() as manager:
-        await manager.apply(desired(probed(checks)), complete=True)
-        await settle()
+    async with bed.running(probed(checks)) as manager:
         assert bed.ready()
         bed.prober.results = {ALIVE: DOWN, READY: DOWN}
         await manager.apply(
@@ -297,7 +277,5 @@ def test_damaged_health_is_not_read(text: str) -> None:
 
 async def test_a_command_probe_names_its_container(bed: Bed) -> None:
     command = RunCommand(("true",))
-    async with bed.manager() as manager:
-        await manager.apply(desired(probed(Checks(readiness=Probe(command)))), complete=True)
-        await settle()
+    async with bed.running(probed(Checks(readiness=Probe(command)))):
         assert bed.prober.probes[0][1].container == bed.engine.named("app")[0].id

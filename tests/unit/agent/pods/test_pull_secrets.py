@@ -32,9 +32,7 @@ def lock(bed: Bed) -> None:
 async def test_the_secrets_are_tried_until_one_is_right(bed: Bed) -> None:
     lock(bed)
     secrets = secret("a", "me", "wrong") | secret("b", "me", "right") | secret("c", "me", "other")
-    async with bed.manager() as manager:
-        await manager.apply(desired(private("a", "b", "c"), secrets=secrets), complete=True)
-        await settle()
+    async with bed.running(private("a", "b", "c"), secrets=secrets):
         assert isinstance(bed.state(), Running)
         assert [each and each.source for each in bed.engine.tried] == ['secret "default/a"', 'secret "default/b"']
 
@@ -42,17 +40,13 @@ async def test_the_secrets_are_tried_until_one_is_right(bed: Bed) -> None:
 async def test_an_image_without_a_matching_secret_is_pulled_without_credentials(bed: Bed) -> None:
     bed.engine.registry["other.example/app:1"] = "sha256:app"
     web = pod(containers=(Container("app", "other.example/app:1"),), pull_secrets=("a",))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web, secrets=secret("a", "me", "right")), complete=True)
-        await settle()
+    async with bed.running(web, secrets=secret("a", "me", "right")):
         assert isinstance(bed.state(), Running) and bed.engine.tried == [None]
 
 
 async def test_a_missing_secret_is_an_event_and_the_pull_is_tried_all_the_same(bed: Bed) -> None:
     lock(bed)
-    async with bed.manager() as manager:
-        await manager.apply(desired(private("gone", "a"), secrets=secret("a", "me", "right")), complete=True)
-        await settle()
+    async with bed.running(private("gone", "a"), secrets=secret("a", "me", "right")):
         assert isinstance(bed.state(), Running)
         (event,) = [each for each in bed.reporter.events if each.reason == "FailedToRetrieveImagePullSecret"]
         assert event.message.startswith("Unable to retrieve some image pull secrets (gone);")
@@ -61,9 +55,7 @@ async def test_a_missing_secret_is_an_event_and_the_pull_is_tried_all_the_same(b
 async def test_a_corrected_secret_is_tried_at_once(bed: Bed) -> None:
     lock(bed)
     web = private("a")
-    async with bed.manager() as manager:
-        await manager.apply(desired(web, secrets=secret("a", "me", "wrong")), complete=True)
-        await settle()
+    async with bed.running(web, secrets=secret("a", "me", "wrong")) as manager:
         state = bed.state()
         assert isinstance(state, Waiting) and (state.reason, bed.ready()) == ("ErrImagePull", False)
         await manager.apply(desired(web, secrets=secret("a", "me", "right")), complete=True)

@@ -51,9 +51,7 @@ async def test_the_first_rule_that_matches_counts_more_than_the_policy(
     bed: Bed, rules: tuple[RestartRule, ...], policy: RestartPolicy, exit_code: int, *, restarts: bool
 ) -> None:
     web = pod(containers=(app(*rules, policy=policy), Container("other", IMAGE)))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         bed.engine.end("sampan_u1_app_0", exit_code)
         await settle()
         assert names(bed) == (["app_1", "other_0"] if restarts else ["other_0"])
@@ -61,9 +59,7 @@ async def test_the_first_rule_that_matches_counts_more_than_the_policy(
 
 
 async def test_a_restart_by_a_rule_backs_off_too(bed: Bed) -> None:
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod(containers=(app(rule(3)),))), complete=True)
-        await settle()
+    async with bed.running(pod(containers=(app(rule(3)),))):
         for attempt in (0, 1):
             bed.engine.end(f"sampan_u1_app_{attempt}", 3)
             await settle()
@@ -124,9 +120,7 @@ async def test_all_containers_are_restarted_in_their_order_in_the_same_sandbox(b
 
 async def test_the_container_that_restarts_all_again_and_again_backs_off(bed: Bed) -> None:
     web = pod(containers=(app(ALL), Container("other", IMAGE)))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         for attempt in (0, 1):
             bed.engine.end(f"sampan_u1_app_{attempt}", 42)
             await settle()
@@ -139,9 +133,7 @@ async def test_the_container_that_restarts_all_again_and_again_backs_off(bed: Be
 
 async def test_a_later_agent_goes_on_with_the_restart(bed: Bed) -> None:
     web = pod(containers=(app(ALL), app(name="done"), Container("other", IMAGE)), restart_policy=RestartPolicy.NEVER)
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         bed.engine.end("sampan_u1_done_0", 0)
         for attempt in (0, 1):
             bed.engine.end(f"sampan_u1_app_{attempt}", 42)
@@ -155,9 +147,7 @@ async def test_a_later_agent_goes_on_with_the_restart(bed: Bed) -> None:
 
 async def test_a_node_that_does_not_know_a_rule_refuses_the_pod(bed: Bed) -> None:
     web = pod(containers=(app(rule(1, action="Sing")),))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         status = bed.reporter.statuses[UID]
         assert (status.phase, status.reason) == (PodPhase.FAILED, "SettingNotSupported")
         assert "Sing" in status.message
@@ -166,9 +156,7 @@ async def test_a_node_that_does_not_know_a_rule_refuses_the_pod(bed: Bed) -> Non
 @pytest.mark.parametrize(("longest_s", "delays"), [(300.0, [10, 20, 40]), (15.0, [10, 15, 15]), (2.0, [2, 2, 2])])
 async def test_the_node_bounds_the_back_off(bed: Bed, longest_s: float, delays: list[int]) -> None:
     bed.config = replace(bed.config, longest_container_backoff_s=longest_s)
-    async with bed.manager() as manager:
-        await manager.apply(desired(pod()), complete=True)
-        await settle()
+    async with bed.running(pod()):
         bed.engine.end("sampan_u1_app_0", 1)
         await settle()
         shown = []

@@ -65,9 +65,7 @@ def test_which_pods_have_no_room(pods: list[Pod], refused: dict[str, str]) -> No
 async def test_a_pod_without_room_has_failed_whatever_happens_later_and_the_other_one_runs(bed: Bed) -> None:
     bed.config = replace(bed.config, node=NODE)
     first, second = numbered(1, container(700)), numbered(2, container(700))
-    async with bed.manager() as manager:
-        await manager.apply(desired(first, second), complete=True)
-        await settle()
+    async with bed.running(first, second) as manager:
         assert bed.ready(first.uid)
         status = bed.reporter.statuses[second.uid]
         text = "Node didn't have enough resource: cpu, requested: 700, used: 700, capacity: 1000"
@@ -86,7 +84,5 @@ async def test_a_pod_that_runs_already_is_not_judged_again(bed: Bed) -> None:
         await manager.apply(desired(web), complete=True)
         await settle()
     bed.config = replace(bed.config, node=replace(NODE, cpu_millis=100))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         assert bed.ready(web.uid)

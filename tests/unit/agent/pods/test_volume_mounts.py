@@ -8,7 +8,6 @@ import pytest
 
 from agent.model import Container, EmptyDir, EnvVar, Pod, UnsupportedVolume, Volume, VolumeMount
 from agent.statuses import Waiting
-from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, Bed, desired, pod
 
 
@@ -36,18 +35,14 @@ async def test_an_unsupported_volume_keeps_its_pod_waiting(bed: Bed) -> None:
 )
 async def test_later_mounts_are_shared_as_the_pod_asks(bed: Bed, asked: str, made: str) -> None:
     web = mounting(VolumeMount("data", "/d", propagation=asked))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         spec = bed.engine.specs[bed.engine.named("app")[0].id]
         assert [mount.propagation for mount in spec.mounts if mount.target == "/d"] == [made]
 
 
 async def test_a_propagation_that_only_a_newer_master_knows_is_refused(bed: Bed) -> None:
     web = mounting(VolumeMount("data", "/d", propagation="Sideways"))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         state = bed.state()
         assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError"
         assert "mountPropagation Sideways is not supported" in state.message
@@ -56,9 +51,7 @@ async def test_a_propagation_that_only_a_newer_master_knows_is_refused(bed: Bed)
 async def test_a_sub_path_may_contain_variables(bed: Bed) -> None:
     mount = VolumeMount("data", "/d", sub_path_expr="logs/$(WHO)")
     web = mounting(mount, EnvVar("WHO", field_path="metadata.name"))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         spec = bed.engine.specs[bed.engine.named("app")[0].id]
         (source,) = [mount.source for mount in spec.mounts if mount.target == "/d"]
         inside = bed.binds.mounted[Path(source)]
@@ -72,9 +65,7 @@ async def test_a_sub_path_may_contain_variables(bed: Bed) -> None:
 async def test_a_sub_path_that_its_variables_make_wrong_is_refused(bed: Bed, expression: str, named: str) -> None:
     mount = VolumeMount("data", "/d", sub_path_expr=expression)
     web = mounting(mount, EnvVar("UP", "../../.."), EnvVar("ABSOLUTE", "/etc"))
-    async with bed.manager() as manager:
-        await manager.apply(desired(web), complete=True)
-        await settle()
+    async with bed.running(web):
         state = bed.state()
         assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError" and named in state.message
         assert not bed.binds.mounted
