@@ -81,22 +81,15 @@ def whole(**changes: object) -> Pod:
     return replace(web, **changes)  # type: ignore[arg-type]
 
 
-async def begin(bed: Bed, web: Pod) -> None:
-    """The init container has run, and `done` is done."""
-    await settle()
-    bed.engine.end("sampan_u1_init_0", 0)
-    await settle()
-    bed.engine.end("sampan_u1_done_0", 0)
-    await settle()
-    assert names(bed) == ["app_0", "watch_0"]
-    assert condition(bed, "AllContainersRestarting") == ("False", "")
-
-
 async def test_all_containers_are_restarted_in_their_order_in_the_same_sandbox(bed: Bed) -> None:
     bed.engine.ignores_term.add("sampan_u1_app")
-    async with bed.manager() as manager:
-        await manager.apply(desired(whole()), complete=True)
-        await begin(bed, whole())
+    async with bed.running(whole()):
+        bed.engine.end("sampan_u1_init_0", 0)
+        await settle()
+        bed.engine.end("sampan_u1_done_0", 0)
+        await settle()
+        assert names(bed) == ["app_0", "watch_0"]
+        assert condition(bed, "AllContainersRestarting") == ("False", "")
         address = bed.reporter.statuses[UID].pod_ip
         bed.engine.end("sampan_u1_watch_0", 42)
         await settle()
