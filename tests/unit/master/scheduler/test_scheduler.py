@@ -12,7 +12,7 @@ from master.api.errors import Unavailable
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.request import Permit
 from master.kinds.core.pod.container import ResourceRequirements
-from master.kinds.core.pod.model import PodSchedulingGate
+from master.kinds.core.pod.model import Pod, PodSchedulingGate
 from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
 from master.kinds.core.pod.volume import Volume
 from master.objects.meta import ObjectMeta
@@ -249,9 +249,16 @@ async def test_a_resource_that_no_node_has_fits_nowhere_until_a_node_reports_it(
         assert cluster.get(kinds.POD, "gpu").spec.node_name == "n1"
 
 
-def claim(volume: str) -> Untyped:
-    content = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
-    content["spec"] |= {"volumeName": volume} if volume else {}
+def using_claim() -> Pod:
+    made = pod("web")
+    used = Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data"))
+    return replace(made, spec=replace(made.spec, volumes=(used,)))
+
+
+def claim() -> Untyped:
+    """Bound to the volume `disk`."""
+    storage = {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": "disk"}
+    content = {"spec": {"accessModes": ["ReadWriteOnce"], **storage}}
     return Untyped(metadata=ObjectMeta(name="data", namespace="default"), content=content)
 
 
@@ -271,14 +278,12 @@ async def test_a_pod_waits_for_its_claim_and_goes_where_the_volume_is() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     for name in ("n1", "n2", "n3"):
         await cluster.node(name, labels={"kubernetes.io/hostname": name})
-    used = Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data"))
     async with cluster.running(scheduler):
-        made = pod("web")
-        await cluster.create(kinds.POD, replace(made, spec=replace(made.spec, volumes=(used,))))
+        await cluster.create(kinds.POD, using_claim())
         await settle()
         message = '0/3 nodes are available: persistentvolumeclaim "data" not found.'
         assert scheduled(cluster.get(kinds.POD, "web")) == ("False", "Unschedulable", message)
-        await cluster.create(kinds.PERSISTENTVOLUMECLAIM, claim("disk"))
+        await cluster.create(kinds.PERSISTENTVOLUMECLAIM, claim())
         await settle()
         assert scheduled(cluster.get(kinds.POD, "web"))[2].endswith('persistentvolume "disk" not found.')
         await cluster.resources.create(CALLER, kinds.PERSISTENTVOLUME, volume_on("n2"))
@@ -289,12 +294,10 @@ async def test_a_pod_waits_for_its_claim_and_goes_where_the_volume_is() -> None:
 async def test_a_volume_on_no_node_of_the_cluster_is_the_reason() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1", labels={"kubernetes.io/hostname": "n1"})
-    await cluster.create(kinds.PERSISTENTVOLUMECLAIM, claim("disk"))
+    await cluster.create(kinds.PERSISTENTVOLUMECLAIM, claim())
     await cluster.resources.create(CALLER, kinds.PERSISTENTVOLUME, volume_on("n2"))
-    used = Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="data"))
     async with cluster.running(scheduler):
-        made = pod("web")
-        await cluster.create(kinds.POD, replace(made, spec=replace(made.spec, volumes=(used,))))
+        await cluster.create(kinds.POD, using_claim())
         await settle()
         message = "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity."
         assert scheduled(cluster.get(kinds.POD, "web"))[2] == message
