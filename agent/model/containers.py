@@ -164,6 +164,8 @@ class Container:
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
     security: SecurityContext = SecurityContext()
     stdin: bool = False
+    stdin_once: bool = False
+    """Standard input ends with the first client that is attached."""
     tty: bool = False
     termination_message_path: str = "/dev/termination-log"
     termination_message_from_log: bool = False

@@ -99,6 +99,8 @@ class Pod:
     dns_config: DnsConfig | None = None
     subdomain: str = ""
     set_hostname_as_fqdn: bool = False
+    hostname_override: str = ""
+    """The host name in the pod, whatever its name in DNS is; empty: that of the other fields."""
     pull_secrets: tuple[str, ...] = ()
     """Names of secrets with the credentials of registries, in the order in which they are tried."""
     ephemeral_containers: tuple[Container, ...] = ()

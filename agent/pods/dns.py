@@ -62,13 +62,15 @@ def is_the_hosts(pod: Pod, cluster: ClusterDns) -> bool:
 
 
 def hostname(pod: Pod) -> str:
-    """The pod's short host name."""
-    return (pod.hostname or pod.name)[:_LABEL].rstrip("-.")
+    """The pod's short host name, or the one that overrides it."""
+    return (pod.hostname_override or pod.hostname or pod.name)[:_LABEL].rstrip("-.")
 
 
 def full_name(pod: Pod, cluster: ClusterDns) -> str:
-    """The host name with its domain; empty if the pod has no subdomain or the cluster no domain."""
-    if not pod.subdomain or not cluster.domain:
+    """The host name with its domain; empty if the pod has no subdomain or its name is overridden, or the cluster has no
+    domain.
+    """
+    if pod.hostname_override or not pod.subdomain or not cluster.domain:
         return ""
     return f"{hostname(pod)}.{pod.subdomain}.{pod.namespace}.svc.{cluster.domain}"
 

@@ -83,6 +83,7 @@ def container_spec(
         privileges=privileges,
         cgroup_parent=config.cgroup_parent,
         stdin=container.stdin,
+        stdin_once=container.stdin_once,
         tty=container.tty,
     )
 

@@ -78,6 +78,7 @@ class ContainerSpec:
     privileges: Privileges = Privileges()
     cgroup_parent: str = ""
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False
 
 

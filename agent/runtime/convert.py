@@ -34,7 +34,7 @@ _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:
 def create_body(spec: ContainerSpec, what: str = "create") -> dict[str, Any]:
     """The body of POST /containers/create, built by Docker's SDK. Raises BadRequest for what the SDK refuses."""
     with _built(what):
-        return docker.types.ContainerConfig(
+        body = docker.types.ContainerConfig(
             OLDEST,
             spec.image,
             list(spec.command),
@@ -49,6 +49,8 @@ def create_body(spec: ContainerSpec, what: str = "create") -> dict[str, Any]:
             host_config=_host_config(spec),
             labels=dict(spec.labels),
         )
+    # The SDK has no parameter for it: it sets it for a container that is attached from the start.
+    return {**body, "StdinOnce": spec.stdin_once}
 
 
 def sandbox_body(spec: SandboxSpec, what: str = "create") -> dict[str, Any]:

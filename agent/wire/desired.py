@@ -48,6 +48,7 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         dns_config=_dns_config(pod.dns_config) if pod.HasField("dns_config") else None,
         subdomain=pod.subdomain,
         set_hostname_as_fqdn=pod.set_hostname_as_fqdn,
+        hostname_override=pod.hostname_override,
         pull_secrets=tuple(pod.image_pull_secrets),
         ephemeral_containers=tuple(_container(container) for container in pod.ephemeral_containers),
     )
@@ -173,6 +174,7 @@ def _container(container: desired_pb2.Container) -> model.Container:
         pull_policy=model.PullPolicy(container.image_pull_policy or "IfNotPresent"),
         security=_security(container.security_context),
         stdin=container.stdin,
+        stdin_once=container.stdin_once,
         tty=container.tty,
         termination_message_path=container.termination_message_path or "/dev/termination-log",
         termination_message_from_log=container.termination_message_from_log,

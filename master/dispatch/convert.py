@@ -78,6 +78,7 @@ def pod_message(pod: Pod, claims: Claims | None = None) -> wire.Pod:
         dns_config=_dns_config(spec.dns_config),
         subdomain=spec.subdomain,
         set_hostname_as_fqdn=bool(spec.set_hostname_as_fqdn),
+        hostname_override=spec.hostname_override or "",
         image_pull_secrets=[ref.name for ref in spec.image_pull_secrets if ref.name],
         ephemeral_containers=[
             _ephemeral_message(each, spec.security_context, containers) for each in spec.ephemeral_containers
@@ -128,6 +129,7 @@ def container_message(
         image_pull_policy=container.image_pull_policy or "IfNotPresent",
         security_context=security_message(container.security_context, pod_security),
         stdin=container.stdin,
+        stdin_once=container.stdin_once,
         tty=container.tty,
         termination_message_path=container.termination_message_path,
         restart_policy=container.restart_policy or "",

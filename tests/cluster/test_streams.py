@@ -88,3 +88,14 @@ def test_kubectl_copies_files_in_both_directions(any_kubectl: Kubectl, tmp_path:
     any_kubectl("cp", f"{web}:/tmp/file", str(back))
     assert back.read_bytes() == sent.read_bytes()
     assert any_kubectl("exec", web, "--", "hostname").strip() == web
+
+
+def test_an_input_for_one_client_ends_with_it(
+    any_kubectl: Kubectl, apply: Callable[..., object], wait_ready: Callable[..., None]
+) -> None:
+    container = {**shell("cat; echo end"), "stdin": True, "stdinOnce": True}
+    apply(pod("once", container=container, restartPolicy="Never", hostnameOverride="db.example.org"))
+    wait_ready("pod/once")
+    assert any_kubectl("exec", "once", "--", "hostname") == "db.example.org\n"
+    any_kubectl("attach", "-i", "once", stdin="word\n")
+    assert any_kubectl("logs", "-f", "once") == "word\nend\n"

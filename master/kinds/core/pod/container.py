@@ -284,7 +284,7 @@ class Container(Model, frozen=True, kw_only=True):
     image_pull_policy: str = ""
     security_context: SecurityContext | None = None
     stdin: bool = False
-    stdin_once: Annotated[bool, inert("standard input would be closed after the first client")] = False
+    stdin_once: bool = False
     tty: bool = False
 
 

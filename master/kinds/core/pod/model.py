@@ -234,7 +234,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     resources: (
         Annotated[ResourceRequirements, inert("all containers together would have these requests and limits")] | None
     ) = None
-    hostname_override: Annotated[str, inert("this would be the host name")] | None = None
+    hostname_override: str | None = None
     scheduling_group: (
         Annotated[PodSchedulingGroup, inert("the pods of the group would be scheduled together")] | None
     ) = None

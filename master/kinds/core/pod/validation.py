@@ -19,6 +19,7 @@ _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _MOST_NAMESERVERS = 3
 _MOST_SEARCHES = 32
 _LONGEST_SEARCHES = 2048
+_LONGEST_HOSTNAME = 64
 
 
 def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
@@ -37,6 +38,7 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     findings.one_of(f"{at}.dnsPolicy", spec.dns_policy, _DNS_POLICIES)
     _dns(spec, f"{at}.dnsConfig", findings)
     _names(spec, at, findings)
+    _hostname_override(spec, f"{at}.hostnameOverride", findings)
     check_placement(spec, at, findings)
     check_pod_security(spec, at, findings)
     check_restart_rules(spec, at, findings)
@@ -64,6 +66,19 @@ def _unique_names(spec: PodSpec, at: str, findings: Findings) -> None:
     names = [(f".initContainers[{i}].name", container.name) for i, container in enumerate(spec.init_containers)]
     names += [(f".containers[{i}].name", container.name) for i, container in enumerate(spec.containers)]
     findings.unique(at, names)
+
+
+def _hostname_override(spec: PodSpec, at: str, findings: Findings) -> None:
+    name = spec.hostname_override
+    if name is None:
+        return
+    if spec.set_hostname_as_fqdn:
+        findings.forbidden(at, "may not be specified when setHostnameAsFQDN is true")
+    if spec.host_network:
+        findings.forbidden(at, "may not be specified when hostNetwork is true")
+    if len(name) > _LONGEST_HOSTNAME:
+        findings.too_long(at, _LONGEST_HOSTNAME)
+    findings.form(at, name, dns_subdomain(name))
 
 
 def _names(spec: PodSpec, at: str, findings: Findings) -> None:

@@ -137,8 +137,10 @@ async def test_unknown_fields_are_reported_refused_or_ignored(api: Client) -> No
 
 
 async def test_a_field_without_effect_is_answered_with_a_warning(api: Client) -> None:
-    warning = '299 - "spec.hostnameOverride: has no effect yet: this would be the host name"'
-    body = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "i"}], "hostnameOverride": "x"}}
+    effect = "a change of resources would restart the container, or not"
+    warning = f'299 - "spec.containers[0].resizePolicy: has no effect yet: {effect}"'
+    resize = [{"resourceName": "cpu", "restartPolicy": "NotRequired"}]
+    body = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "i", "resizePolicy": resize}]}}
     for query in ("?dryRun=All", "?fieldValidation=Strict"):
         made = await api("POST", f"{PODS}{query}", body)
         assert (made.status, made.headers.getall("Warning")) == (201, [warning])

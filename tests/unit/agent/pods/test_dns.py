@@ -11,6 +11,7 @@ import pytest
 from agent.model import ClusterDns, Container, DnsConfig, DnsPolicy, Pod, PodUid
 from agent.pods.dns import full_name, is_the_hosts, kernel_hostname, resolv_conf
 from agent.pods.errors import ContainerConfigError
+from agent.pods.hosts import hosts_text
 from agent.resolvconf import ResolvConf, of_host, parse
 
 CLUSTER = ClusterDns("cluster.local", "10.96.0.10")
@@ -105,6 +106,13 @@ def test_the_name_of_a_pod_with_its_domain() -> None:
     assert kernel_hostname(named, CLUSTER) == "web-0"
     assert kernel_hostname(replace(named, set_hostname_as_fqdn=True), CLUSTER) == "web-0.nginx.d.svc.cluster.local"
     assert kernel_hostname(pod(set_hostname_as_fqdn=True), CLUSTER) == "web"
+
+
+def test_a_name_that_overrides_the_others() -> None:
+    named = pod(hostname="web-0", subdomain="nginx", hostname_override="db.example.org")
+    assert kernel_hostname(named, CLUSTER) == "db.example.org"
+    assert full_name(named, CLUSTER) == ""
+    assert "10.244.0.5\tdb.example.org\n" in hosts_text(named, "10.244.0.5", CLUSTER)
 
 
 def test_a_name_that_is_too_long_for_the_kernel_is_refused() -> None:

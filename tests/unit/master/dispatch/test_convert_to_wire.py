@@ -160,6 +160,14 @@ def test_services(spec: ServiceSpec, expected: tuple[str, str]) -> None:
     assert (message.cluster_ip, message.external_name) == expected
 
 
+def test_a_name_that_overrides_and_an_input_for_one_client() -> None:
+    container = Container(name="a", image="i", stdin=True, stdin_once=True)
+    spec = PodSpec(containers=(container,), hostname_override="db.example.org")
+    pod = pod_from_proto(convert.pod_message(Pod(spec=spec)))
+    assert pod.hostname_override == "db.example.org"
+    assert (pod.containers[0].stdin, pod.containers[0].stdin_once) == (True, True)
+
+
 def test_the_dns_settings_of_a_pod() -> None:
     options = (PodDNSConfigOption(name="ndots", value="2"), PodDNSConfigOption(name="rotate"))
     config = PodDNSConfig(nameservers=("192.0.2.1",), searches=("a.example",), options=options)
