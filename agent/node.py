@@ -141,6 +141,7 @@ class Node:
             hostname=self._config.node_name,
             labels=self._config.labels,
             addresses=tuple(host.addresses()),
+            supplemental_groups_policy=True,
         )
         return info, self._vitals.capacity()
 

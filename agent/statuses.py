@@ -133,6 +133,8 @@ class NodeInfo:
     labels: Mapping[str, str] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
     """All addresses of the machine: by them the master knows it again when another route changes `address`."""
+    supplemental_groups_policy: bool = False
+    """It carries out supplementalGroupsPolicy of pods."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import ClassVar
 
 from agent.model.containers import Container, RestartPolicy
 from agent.model.identity import ObjectRef, PodUid
@@ -64,6 +65,9 @@ class Sysctl:
 class Pod:
     """One pod. `deletion_at` above 0: the pod is to end within `grace_period_s`."""
 
+    MERGE: ClassVar[str] = "Merge"
+    STRICT: ClassVar[str] = "Strict"
+
     uid: PodUid
     namespace: str
     name: str
@@ -92,6 +96,8 @@ class Pod:
     supplemental_groups: tuple[int, ...] = ()
     fs_group: int | None = None
     """A further group of all processes, which also owns the volumes."""
+    groups_policy: str = ""
+    """STRICT: the image adds no groups to these; MERGE or empty: it may. A newer master may send something else."""
     sysctls: tuple[Sysctl, ...] = ()
     unsupported: tuple[str, ...] = ()
     """Settings, as field paths, that cannot be carried out and must not be ignored: the pod is refused."""

@@ -40,7 +40,6 @@ _MAX_ID: Final = (1 << 31) - 1
 
 _REASONS: Final = {
     "spec.os.name: ": "PodOSNotSupported",
-    "spec.securityContext.supplementalGroupsPolicy: ": "SupplementalGroupsPolicyNotSupported",
 }
 """The reasons that Kubernetes has for unsupported settings, by the beginning of the setting."""
 
@@ -71,6 +70,9 @@ def _problems(pod: Pod, host: HostSecurity) -> Iterator[Refusal]:
         reasons = (reason for start, reason in _REASONS.items() if pod.unsupported[0].startswith(start))
         settings = ", ".join(pod.unsupported)
         yield Refusal(next(reasons, "SettingNotSupported"), f"this node cannot carry out {settings}")
+    if pod.groups_policy not in ("", Pod.MERGE, Pod.STRICT):
+        text = f"this node cannot carry out spec.securityContext.supplementalGroupsPolicy: {pod.groups_policy}"
+        yield Refusal("SupplementalGroupsPolicyNotSupported", text)
     for sysctl in pod.sysctls:
         if problem := _sysctl_problem(sysctl, pod, host):
             yield Refusal("SysctlForbidden", f"forbidden sysctl: {problem}")

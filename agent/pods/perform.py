@@ -256,10 +256,12 @@ class Performer:
 
     async def _privileges(self, container: Container) -> Privileges:
         security = container.security
-        user = await self._runtime.images.user_of(container.image) if needs_image_user(security) else ""
+        images, strict = self._runtime.images, self.pod.groups_policy == Pod.STRICT
+        user = await images.user_of(container.image) if strict or needs_image_user(security) else ""
+        accounts = await images.accounts_of(container.image) if strict else None
         name = own_seccomp_profile(security)
         profile = seccomp_profile(self._config.seccomp_profiles, name) if name else ""
-        return privileges(self.pod, container, image_user=user, seccomp_profile=profile)
+        return privileges(self.pod, container, image_user=user, seccomp_profile=profile, accounts=accounts)
 
     def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
         mounts = []

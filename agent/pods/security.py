@@ -1,15 +1,18 @@
 """The user of a container and the check that it is not root, and the container's seccomp and AppArmor profiles.
 
-Owns Kubernetes' rules for runAsNonRoot and for the user of the image. Pure functions, independent of the engine.
+Owns Kubernetes' rules for runAsNonRoot, for the user of the image, and for its groups (supplementalGroupsPolicy). Pure
+functions, independent of the engine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Final
 
 from agent.model import Container, Pod, Profile, SecurityContext
 from agent.pods.errors import ContainerConfigError
+from agent.runtime.accounts import Accounts, NoSuchAccount
 
 _UNCONFINED: Final = "unconfined"
 """The engine's word for no profile."""
@@ -30,6 +33,29 @@ def user_of(security: SecurityContext, image_user: str) -> str:
         return of_image if security.run_as_user is None else str(security.run_as_user)
     user = _name(image_user) if security.run_as_user is None else str(security.run_as_user)
     return f"{user}:{security.run_as_group}"
+
+
+def strict_user(security: SecurityContext, image_user: str, accounts: Accounts) -> str:
+    """The user as the engine takes it, with the group of its line: then the engine adds none of the image's groups.
+
+    Raises ContainerConfigError if the image has no such user or group.
+    """
+    try:
+        return "{}:{}".format(*accounts.ids(user_of(security, image_user) or image_user))
+    except NoSuchAccount as error:
+        raise ContainerConfigError(f"supplementalGroupsPolicy Strict: {error}") from error
+
+
+def check_groups(groups: Iterable[int], accounts: Accounts) -> None:
+    """Raises ContainerConfigError for a group whose number is the name of another group in the image.
+
+    Engines look for the name first, so the image could add any group.
+    """
+    for group in groups:
+        if any(named != group for named in accounts.groups_named(str(group))):
+            raise ContainerConfigError(
+                f'supplementalGroupsPolicy Strict: "{group}" is the name of another group in the image'
+            )
 
 
 def check_user(pod: Pod, container: Container, image_user: str) -> None:

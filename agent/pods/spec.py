@@ -17,7 +17,8 @@ from agent.pods.expand import expand
 from agent.pods.interface import PodsConfig
 from agent.pods.names import container_labels, instance_name, sandbox_labels
 from agent.pods.oomscores import score_of
-from agent.pods.security import apparmor_of, check_user, seccomp_of, user_of
+from agent.pods.security import apparmor_of, check_groups, check_user, seccomp_of, strict_user, user_of
+from agent.runtime.accounts import Accounts
 from agent.runtime.containers import CgroupLimits, ContainerSpec, Mount, Privileges
 from agent.runtime.records import ContainerId
 from agent.runtime.sandboxes import SandboxSpec
@@ -88,17 +89,22 @@ def container_spec(
     )
 
 
-def privileges(pod: Pod, container: Container, *, image_user: str, seccomp_profile: str) -> Privileges:
+def privileges(
+    pod: Pod, container: Container, *, image_user: str, seccomp_profile: str, accounts: Accounts | None = None
+) -> Privileges:
     """The container's user and privileges. Raises ContainerConfigError if it must not run as this user.
 
     `image_user` is the USER of its image, if the user depends on it. `seccomp_profile` is the content of the node's own
-    profile that it needs.
+    profile that it needs. `accounts`: those of the image, which must not add groups (supplementalGroupsPolicy Strict);
+    None: it may.
     """
     security = container.security
     check_user(pod, container, image_user)
     groups = pod.supplemental_groups if pod.fs_group is None else (*pod.supplemental_groups, pod.fs_group)
+    if accounts is not None:
+        check_groups(groups, accounts)
     return Privileges(
-        user=user_of(security, image_user),
+        user=user_of(security, image_user) if accounts is None else strict_user(security, image_user, accounts),
         groups=tuple(dict.fromkeys(groups)),
         privileged=security.privileged,
         read_only_root=security.read_only_root_filesystem,

@@ -1,12 +1,14 @@
 """DockerImages: images of a Docker engine.
 
-Owns the memory of what the engine has; it is valid while events are followed.
+Owns the memory of what the engine has, which is valid while events are followed, and of the accounts in images.
 """
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import quote
 
+from agent.runtime.accounts import Accounts
 from agent.runtime.client import EngineClient, Request
 from agent.runtime.convert import image_from_inspect
 from agent.runtime.errors import EngineFault, ImageNotFound, NoSuchContainer
@@ -15,6 +17,9 @@ from agent.runtime.imagememory import Image, ImageMemory
 from agent.runtime.images import Credentials
 from agent.runtime.pulls import Pulls
 from agent.runtime.references import parse
+from agent.runtime.scratch import Scratch
+
+_MOST_ACCOUNTS: Final = 64
 
 
 class DockerImages:
@@ -24,16 +29,26 @@ class DockerImages:
         self._client = client
         self._memory = memory
         self._pulls = Pulls(client)
+        self._scratch = Scratch(client)
+        self._accounts: dict[str, Accounts] = {}
+        """By the image's id."""
 
     async def id_of(self, image: str) -> str | None:
         known = await self._image(image)
         return known.id if known else None
 
     async def user_of(self, image: str) -> str:
-        known = await self._image(image)
-        if known is None:
-            raise ImageNotFound(f'image "{image}" is not on the node')
-        return known.user
+        return (await self._present(image)).user
+
+    async def accounts_of(self, image: str) -> Accounts:
+        known = (await self._present(image)).id
+        if known not in self._accounts:
+            async with self._scratch.container(known) as container:
+                files = [await self._scratch.file(container, path) for path in ("/etc/passwd", "/etc/group")]
+            while len(self._accounts) >= _MOST_ACCOUNTS:
+                del self._accounts[next(iter(self._accounts))]
+            self._accounts[known] = Accounts(*(content.decode(errors="replace") for content in files))
+        return self._accounts[known]
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> str:
         await self._pulls.pull(image, credentials)
@@ -52,6 +67,12 @@ class DockerImages:
                     if isinstance(value, dict) and value.get("error"):
                         raise EngineFault(f"{what}: {value['error']}")
         self._memory.forget()
+
+    async def _present(self, image: str) -> Image:
+        known = await self._image(image)
+        if known is None:
+            raise ImageNotFound(f'image "{image}" is not on the node')
+        return known
 
     async def _image(self, image: str) -> Image | None:
         known = self._memory.get(image)

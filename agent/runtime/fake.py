@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from agent.clock import Clock
 from agent.model import LogOptions
+from agent.runtime.accounts import Accounts
 from agent.runtime.containers import ContainerSpec
 from agent.runtime.errors import (
     CreateConflict,
@@ -49,6 +50,8 @@ class FakeRuntime:
         """The ids of the images that the engine has."""
         self.users: dict[str, str] = {}
         """The USER of images that have one."""
+        self.accounts_in: dict[str, Accounts] = {}
+        """The users and groups of images that have some."""
         self.registry: dict[str, str] = {}
         self.accounts: dict[str, tuple[str, str]] = {}
         """User and password of images that need them."""
@@ -224,6 +227,12 @@ class FakeRuntime:
         if image not in self.present:
             raise ImageNotFound(f'image "{image}" is not on the node')
         return self.users.get(image, "")
+
+    async def accounts_of(self, image: str) -> Accounts:
+        await self._called("accounts_of", image)
+        if image not in self.present:
+            raise ImageNotFound(f'image "{image}" is not on the node')
+        return self.accounts_in.get(image, Accounts())
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> str:
         await self._called("pull", image)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agent.runtime.accounts import Accounts
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -24,6 +26,10 @@ class Images(Protocol):
 
     async def user_of(self, image: str) -> str:
         """The image's USER, as `USER[:GROUP]`; empty without one. Cached like the id. Raises ImageNotFound."""
+        ...
+
+    async def accounts_of(self, image: str) -> Accounts:
+        """The users and groups that the image declares. Raises ImageNotFound."""
         ...
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> str:

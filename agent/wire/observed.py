@@ -79,6 +79,7 @@ def info_to_proto(info: statuses.NodeInfo) -> observed_pb2.NodeInfo:
         hostname=info.hostname,
         labels=dict(info.labels),
         addresses=info.addresses,
+        supplemental_groups_policy=info.supplemental_groups_policy,
     )
 
 

@@ -23,7 +23,7 @@ from master.dispatch.convert import node_address
 from master.dispatch.errors import InvalidMessage, Occupied
 from master.dispatch.sanity import MAX_CONDITIONS, MAX_TEXT, MAX_WORD
 from master.kinds import NODE
-from master.kinds.core.node import Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo
+from master.kinds.core.node import Node, NodeAddress, NodeCondition, NodeFeatures, NodeSpec, NodeStatus, NodeSystemInfo
 from master.objects.meta import ObjectMeta, parse_time, timestamp
 from master.schema.quantity import canonical
 from proto.gen import observed_pb2
@@ -138,6 +138,7 @@ class Nodes:
                 operating_system=info.operating_system,
                 architecture=info.architecture,
             ),
+            features=NodeFeatures(supplemental_groups_policy=info.supplemental_groups_policy),
         )
 
     def _starting(self) -> NodeCondition:

@@ -56,8 +56,6 @@ def _of_pod(spec: PodSpec) -> Iterator[str]:
         yield f"spec.os.name: {spec.os.name}"
     if spec.runtime_class_name:
         yield f"spec.runtimeClassName: {spec.runtime_class_name}"
-    if security.supplemental_groups_policy == "Strict":
-        yield "spec.securityContext.supplementalGroupsPolicy: Strict"
     yield from _of_context(security, "spec.securityContext")
 
 

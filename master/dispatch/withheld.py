@@ -75,6 +75,8 @@ def _settings(pod: wire.Pod) -> Iterator[str]:
         yield "shareProcessNamespace"
     if pod.supplemental_groups:
         yield "supplementalGroups"
+    if pod.supplemental_groups_policy not in ("", "Merge"):
+        yield "supplementalGroupsPolicy"
     if pod.HasField("fs_group"):
         yield "fsGroup"
     if pod.sysctls:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.model import LogOptions
 from agent.runtime.client import EngineClient
+from agent.runtime.containers import Privileges
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.dockerexec import DockerExec
 from agent.runtime.errors import NoSuchContainer, NotRunning, StartRefused, TimedOut
@@ -17,6 +19,7 @@ from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process
 from agent.runtime.records import ContainerId, ContainerPhase
 from lab.lab import Lab, delete, in_parallel, leftovers
 from lab.plugin.clusters import NAMES
+from tests.images import image
 from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of
 
 IMAGE = "tomcat"
@@ -85,6 +88,28 @@ async def test_logs_can_be_closed_early(bed: Bed) -> None:
         assert piece.startswith(b"x\n")
         break
     await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_user_with_a_group_has_no_groups_of_the_image(bed: Bed) -> None:
+    """On which supplementalGroupsPolicy Strict relies."""
+    reference = "test/accounts:1"
+    files = {"etc/passwd": "app:x:1000:2000::/:/none\n", "etc/group": "app:x:2000:\nwheel:x:10:app\n3:x:0:\n"}
+    await bed.runtime.images.load(image(reference, files, user="app"))
+    accounts = await bed.runtime.images.accounts_of(reference)
+    assert (accounts.passwd, accounts.group) == tuple(files.values())
+
+    async def groups(name: str, **more: object) -> set[str]:
+        spec = replace(bed.spec(name), image=reference, privileges=Privileges(**more))  # type: ignore[arg-type]
+        made = await bed.runtime.containers.create(spec)
+        await bed.runtime.containers.start(made)
+        status = Path(f"/proc/{(await bed.runtime.containers.inspect(made)).pid}/status").read_text()
+        return set(next(line for line in status.splitlines() if line.startswith("Groups:")).split()[1:])
+
+    assert "10" in await groups("merged", groups=(7,))
+    assert await groups("strict", user="1000:2000", groups=(7,)) - {"2000"} == {"7"}
+    # Docker takes the name for the number: `check_groups` refuses that.
+    assert "0" in await groups("named", user="1000:2000", groups=(3,))
+    assert await bed.runtime.list({}) == await bed.runtime.list(bed.labels)
 
 
 async def test_a_missing_command(bed: Bed) -> None:

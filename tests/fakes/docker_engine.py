@@ -42,6 +42,8 @@ class FakeEngine:
         self.fails: Failure = lambda request: None
         self.output = frame(1, b"done\n")
         """What a command writes before it ends with the code 3."""
+        self.files: dict[str, bytes] = {}
+        """The archives of files in all containers, by path."""
         self.delay_s = 0.0
         """How long each answer takes."""
         self.loses_events = False
@@ -147,6 +149,11 @@ class FakeEngine:
             return _error(404, f"No such container: {name}")
         if call == "json":
             return web.json_response(found)
+        if call == "archive":
+            archive = self.files.get(request.query["path"])
+            if archive is None:
+                return _error(404, f"Could not find the file {request.query['path']} in container {name}")
+            return web.Response(body=archive)
         if call == "exec":
             state = found["State"]["Running"]
             return web.json_response({"Id": "command"}, status=201) if state else _error(409, "it is not running")
@@ -169,9 +176,11 @@ class FakeEngine:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        if body["Image"] not in self.images:
+        if body["Image"] not in {*self.images, *(each["Id"] for each in self.images.values())}:
             return _error(404, f"No such image: {body['Image']}")
-        made = self.add(request.query["name"], status="created", labels=body["Labels"])
+        if any(each["Name"] == f"/{request.query['name']}" for each in self.containers.values()):
+            return _error(409, f"Conflict. The container name {request.query['name']} is already in use")
+        made = self.add(request.query["name"], status="created", labels=body.get("Labels"))
         self.publish("create", made)
         return web.json_response({"Id": made}, status=201)
 

@@ -92,8 +92,9 @@ class Sysctl(Model, frozen=True, kw_only=True):
 class PodSecurityContext(Model, frozen=True, kw_only=True):
     """Security settings of all containers of the pod. A container's own settings take precedence.
 
-    `fsGroup` owns the pod's volumes, and is with `supplementalGroups` a group of all processes. Nodes refuse pods with
-    settings that they cannot carry out.
+    `fsGroup` owns the pod's volumes, and is with `supplementalGroups` a group of all processes. With
+    `supplementalGroupsPolicy: Strict`, the image adds no groups to these (Merge, the default, lets it). Nodes refuse
+    pods with settings that they cannot carry out.
     """
 
     se_linux_options: Annotated[SELinuxOptions, inert(SELINUX_EFFECT)] | None = None
@@ -102,14 +103,7 @@ class PodSecurityContext(Model, frozen=True, kw_only=True):
     run_as_group: Id | None = None
     run_as_non_root: bool | None = None
     supplemental_groups: tuple[Id, ...] = ()
-    supplemental_groups_policy: (
-        Annotated[
-            str,
-            choice("Merge", "Strict"),
-            refused("the image would add no groups to those of the pod", values=("Strict",)),
-        ]
-        | None
-    ) = None
+    supplemental_groups_policy: Annotated[str, choice("Merge", "Strict")] | None = None
     fs_group: Id | None = None
     fs_group_change_policy: (
         Annotated[

@@ -35,8 +35,6 @@ def check_pod_security(spec: PodSpec, at: str, findings: Findings) -> None:
     if context is not None:
         where = f"{at}.securityContext"
         _shared(context, where, findings)
-        if context.supplemental_groups_policy == "Strict":
-            findings.forbidden(f"{where}.supplementalGroupsPolicy", "the policy Strict is not supported")
         _sysctls(context.sysctls, spec, f"{where}.sysctls", findings)
     for where, container in declared_containers(spec, at):
         check_container_security(container, where, findings)

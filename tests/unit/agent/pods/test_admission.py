@@ -37,10 +37,10 @@ def with_security(**fields: object) -> Pod:
             pod(unsupported=("spec.os.name: windows",)), HOST, "PodOSNotSupported", "windows", id="another system"
         ),
         pytest.param(
-            pod(unsupported=("spec.securityContext.supplementalGroupsPolicy: Strict",)),
+            pod(groups_policy="Newer"),
             HOST,
             "SupplementalGroupsPolicyNotSupported",
-            "Strict",
+            "spec.securityContext.supplementalGroupsPolicy: Newer",
             id="groups",
         ),
         pytest.param(with_sysctl("kernel.msgmax"), HOST, "SysctlForbidden", "not safe", id="unsafe sysctl"),

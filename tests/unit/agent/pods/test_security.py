@@ -11,6 +11,7 @@ from agent.model import Container, Pod, Profile, SecurityContext, Sysctl
 from agent.pods.errors import ContainerConfigError
 from agent.pods.files import seccomp_profile
 from agent.pods.security import apparmor_of, check_user, own_seccomp_profile, seccomp_of, user_of
+from agent.runtime.accounts import Accounts
 from agent.runtime.containers import ContainerSpec
 from agent.runtime.convert import create_body, sandbox_body
 from agent.runtime.records import ContainerId
@@ -121,6 +122,41 @@ async def test_groups_and_privileges_reach_the_engine(bed: Bed) -> None:
     body = create_body(app)
     assert (body["User"], body["HostConfig"]["GroupAdd"]) == ("app:7", ["5", "6"])
     assert body["HostConfig"]["SecurityOpt"] == ["no-new-privileges", "seccomp=unconfined", "apparmor=unconfined"]
+
+
+STRICT = {"groups_policy": Pod.STRICT, "supplemental_groups": (7,), "fs_group": 8}
+
+
+@pytest.mark.parametrize(
+    ("security", "expected"),
+    [
+        pytest.param(SecurityContext(), "1000:2000", id="the image's user"),
+        pytest.param(SecurityContext(run_as_user=5), "5:0", id="a user without a line"),
+        pytest.param(SecurityContext(run_as_user=1000), "1000:2000", id="the group of the user's line"),
+        pytest.param(SecurityContext(run_as_group=6), "1000:6", id="only the group is given"),
+    ],
+)
+async def test_a_strict_pod_has_no_groups_of_the_image(bed: Bed, security: SecurityContext, expected: str) -> None:
+    bed.engine.users[IMAGE] = "app"
+    bed.engine.accounts_in[IMAGE] = Accounts("app:x:1000:2000::/:\n", "wheel:x:10:app\n7:x:7:\n")
+    _, app = await specs(bed, pod(containers=(Container("app", IMAGE, security=security),), **STRICT))
+    # The engine adds the image's groups only to a user without a group.
+    assert (app.privileges.user, app.privileges.groups) == (expected, (7, 8))
+
+
+@pytest.mark.parametrize(
+    ("accounts", "problem"),
+    [
+        pytest.param(Accounts(), 'the image has no user "app"', id="unknown user"),
+        pytest.param(Accounts("app:x:1:1::/:", "8:x:0:"), '"8" is the name of another group', id="a number as a name"),
+    ],
+)
+async def test_a_strict_pod_waits_if_the_image_decides_about_groups(bed: Bed, accounts: Accounts, problem: str) -> None:
+    bed.engine.users[IMAGE], bed.engine.accounts_in[IMAGE] = "app", accounts
+    async with bed.running(pod(**STRICT)):
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError"
+        assert problem in state.message
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def test_security_of_a_pod() -> None:
         share_process_namespace=True,
         supplemental_groups=[5],
         fs_group=0,
+        supplemental_groups_policy="Strict",
         sysctls=[
             desired_pb2.Sysctl(name="kernel/shm_rmid_forced", value="1"),
             desired_pb2.Sysctl(name="net/ipv4/conf/eth0.1/forwarding", value="1"),
@@ -99,6 +100,7 @@ def test_security_of_a_pod() -> None:
     )
     assert (pod.host_pid, pod.host_ipc, pod.share_process_namespace) == (True, True, True)
     assert (pod.supplemental_groups, pod.fs_group, pod.unsupported) == ((5,), 0, ("spec.hostUsers: false",))
+    assert pod.groups_policy == model.Pod.STRICT
     assert [sysctl.name for sysctl in pod.sysctls] == [
         "kernel.shm_rmid_forced",
         "net.ipv4.conf.eth0/1.forwarding",
@@ -158,11 +160,19 @@ def test_removal_has_no_status() -> None:
 
 
 def test_node() -> None:
-    info = statuses.NodeInfo("m", "10.0.0.1", hostname="node-1", labels={"a": "b"}, addresses=("10.0.0.1", "10.9.0.1"))
+    info = statuses.NodeInfo(
+        "m",
+        "10.0.0.1",
+        hostname="node-1",
+        labels={"a": "b"},
+        addresses=("10.0.0.1", "10.9.0.1"),
+        supplemental_groups_policy=True,
+    )
     expected = {"a": "b"}, ["10.0.0.1", "10.9.0.1"]
     sent = observed.info_to_proto(info)
     assert (sent.machine_id, sent.address, sent.hostname) == ("m", "10.0.0.1", "node-1")
     assert (dict(sent.labels), list(sent.addresses)) == expected
+    assert sent.supplemental_groups_policy
     capacity = observed.capacity_to_proto(statuses.Capacity(1000, 1 << 30, 110, 1 << 40))
     assert capacity == observed_pb2.Capacity(
         cpu_millis=1000, memory_bytes=1 << 30, pods=110, ephemeral_storage_bytes=1 << 40

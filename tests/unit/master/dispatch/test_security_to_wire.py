@@ -90,14 +90,8 @@ def context(**fields: Any) -> PodSpec:
         pytest.param(PodSpec(os=PodOS(name="windows")), ["spec.os.name: windows"], id="another system"),
         pytest.param(PodSpec(runtime_class_name="kata"), ["spec.runtimeClassName: kata"], id="another runtime"),
         pytest.param(
-            context(
-                supplemental_groups_policy="Strict",
-                windows_options=WindowsSecurityContextOptions(run_as_user_name="a"),
-            ),
-            [
-                "spec.securityContext.supplementalGroupsPolicy: Strict",
-                "spec.securityContext.windowsOptions",
-            ],
+            context(windows_options=WindowsSecurityContextOptions(run_as_user_name="a")),
+            ["spec.securityContext.windowsOptions"],
             id="the pod's context",
         ),
         pytest.param(

@@ -82,6 +82,7 @@ SETTINGS = {
     "runAsNonRoot": context(run_as_non_root=True),
     "runAsGroup without runAsUser": context(run_as_group=5),
     "supplementalGroups": context(supplemental_groups=(5,)),
+    "supplementalGroupsPolicy": context(supplemental_groups_policy="Strict"),
     "fsGroup": context(fs_group=5),
     "sysctls": context(sysctls=(Sysctl(name="kernel.shm_rmid_forced", value="1"),)),
     "allowPrivilegeEscalation": pod(SecurityContext(allow_privilege_escalation=False)),

@@ -63,7 +63,7 @@ def mount(privileged: bool | None = None, **fields: Any) -> dict[str, Any]:
         pytest.param(in_pod(seLinuxOptions={}, windowsOptions={}), [], id="empty options"),
         pytest.param(
             in_pod(supplementalGroupsPolicy="Strict"),
-            [(FORBIDDEN, "securityContext.supplementalGroupsPolicy")],
+            [],
             id="Strict",
         ),
         pytest.param(in_pod(supplementalGroupsPolicy="Merge"), [], id="Merge"),
