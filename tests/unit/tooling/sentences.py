@@ -79,11 +79,12 @@ def _files(directory: Path) -> Iterator[Path]:
 def _python_blocks(source: str) -> Iterator[list[Line]]:
     yield from _python_comments(source)
     tree = ast.parse(source)
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    parts: set[int] = set()  # of f-strings, which ast.walk visits before their parts
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield [(node.lineno, node.name.replace("_", " "))]
         elif isinstance(node, ast.JoinedStr):
+            parts.update(map(id, node.values))
             values = (part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
             yield from _literal("".join(map(str, values)), node)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
-from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
-from tests.unit.tooling.sentences import ROOT, Sentence, of_file, of_repository
+from tests.unit.tooling.sentences import ROOT, of_file, of_repository
 
 
 @dataclass(frozen=True)
@@ -279,20 +278,17 @@ PATTERNS = [
 ]
 
 
-@cache
-def _text() -> tuple[str, list[Sentence], list[int]]:
-    """All sentences, one on each line of a text, and the offsets at which they start."""
+# One test for all patterns, because reading the sentences takes longer than all searches.
+def test_no_sentence_has_a_pattern() -> None:
     sentences = [sentence for sentence in of_repository() if ROOT / sentence.path != Path(__file__)]
     starts = list(accumulate((len(sentence.text) + 1 for sentence in sentences), initial=0))
-    return "\n".join(sentence.text for sentence in sentences), sentences, starts
-
-
-@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.id)
-def test_no_sentence_has_the_pattern(pattern: Pattern) -> None:
-    text, sentences, starts = _text()
-    numbers = {bisect_right(starts, match.start()) - 1 for match in re.finditer(pattern.regex, text, re.MULTILINE)}
-    matches = [str(sentences[number]) for number in sorted(numbers)]
-    assert not matches, f"{len(matches)} sentences; write instead: {pattern.instead}\n" + "\n".join(matches)
+    text = "\n".join(sentence.text for sentence in sentences)
+    found = [
+        f"{sentences[bisect_right(starts, match.start()) - 1]}\n  write instead: {pattern.instead}"
+        for pattern in PATTERNS
+        for match in re.finditer(pattern.regex, text, re.MULTILINE)
+    ]
+    assert not found, f"{len(found)} sentences\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.id)
