@@ -32,8 +32,14 @@ def open_or_make(root: int, path: str, *, mode: int) -> int:
         return os.dup(_walk(root, path, mode, opened))
 
 
-def _walk(root: int, path: str, mode: int, opened: ExitStack) -> int:
-    """The descriptor, which `opened` closes."""
+def open_path(root: int, path: str) -> int:
+    """The same without making anything: a missing path is a FileNotFoundError."""
+    with ExitStack() as opened:
+        return os.dup(_walk(root, path, None, opened))
+
+
+def _walk(root: int, path: str, mode: int | None, opened: ExitStack) -> int:
+    """The descriptor, which `opened` closes. Mode None: nothing is made."""
     above, todo, links = [root], _parts(path), 0
     while todo:
         part = todo.pop()
@@ -62,10 +68,12 @@ def _parts(path: str) -> list[str]:
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
 
 
-def _open_part(directory: int, part: str, mode: int) -> int:
+def _open_part(directory: int, part: str, mode: int | None) -> int:
     try:
         return os.open(part, _FLAGS, dir_fd=directory)
     except FileNotFoundError:
+        if mode is None:
+            raise
         # Others may make it at the same time.
         with suppress(FileExistsError):
             os.mkdir(part, 0o700, dir_fd=directory)

@@ -36,6 +36,16 @@ class KeyRef:
 
 
 @dataclass(frozen=True, slots=True)
+class FileKey:
+    """A variable in a file of a volume; with optional, file and variable may be missing."""
+
+    volume: str
+    path: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class EnvVar:
     """One environment variable; at most one of the sources other than `value` is set."""
 
@@ -45,6 +55,7 @@ class EnvVar:
     config_map_key: KeyRef | None = None
     secret_key: KeyRef | None = None
     resource: ResourceField | None = None
+    file_key: FileKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.downward import metadata_field, resource_value
-from agent.model import Container, Desired, EnvFrom, EnvVar, KeyRef, ObjectRef, Pod, VolumeMount
+from agent.model import Container, Desired, EnvFrom, EnvVar, FileKey, KeyRef, ObjectRef, Pod, VolumeMount
+from agent.pods.envfile import BadEnvFile, EnvFiles, value_of
 from agent.pods.errors import ContainerConfigError
 from agent.pods.expand import expand, unknown
 from agent.pods.serviceenv import service_variables, visible_services
@@ -20,6 +21,8 @@ from agent.statuses import NO_CAPACITY, Capacity
 
 _NAME: Final = re.compile(r"[ -<>-~]+")
 """Kubernetes' rule since 1.34: printable ASCII other than '='."""
+_LONGEST_FILE_KEY: Final = 128
+_LONGEST_FILE_VALUE: Final = 32 << 10
 _FIELDS: Final = ("metadata.name", "metadata.namespace", "metadata.uid")
 
 
@@ -34,15 +37,20 @@ class PodFacts:
     """What the node can give to pods: the limits of containers without limits."""
 
 
-def environment(pod: Pod, container: Container, desired: Desired, facts: PodFacts) -> dict[str, str]:
-    """All variables of a container, in their order."""
+def environment(
+    pod: Pod, container: Container, desired: Desired, facts: PodFacts, files: EnvFiles | None = None
+) -> dict[str, str]:
+    """All variables of a container, in their order. `files`: those that they refer to."""
     visible = visible_services(desired.services, pod.namespace, links=pod.enable_service_links)
     services = service_variables(visible)
     variables: dict[str, str] = {}
     for source in container.env_from:
         variables |= _all_keys(pod, source, desired)
     for variable in container.env:
-        value = _value(pod, variable, desired, facts, services | variables)
+        if variable.file_key is not None:
+            value = _in_file(variable.file_key, files or {})
+        else:
+            value = _value(pod, variable, desired, facts, services | variables)
         if value is not None:
             variables[variable.name] = value
     return services | variables
@@ -73,6 +81,25 @@ def _value(pod: Pod, variable: EnvVar, desired: Desired, facts: PodFacts, before
     if variable.secret_key is not None:
         return _key(pod, variable.secret_key, desired, secret=True)
     return expand(variable.value, before)
+
+
+def _in_file(ref: FileKey, files: EnvFiles) -> str | None:
+    """The variable in a file. As in Kubernetes, an empty one counts as missing."""
+    text = files.get((ref.volume, ref.path))
+    if text is None and not ref.optional:
+        raise ContainerConfigError(f'couldn\'t parse env file: "{ref.path}" of volume "{ref.volume}" does not exist')
+    if len(ref.key) > _LONGEST_FILE_KEY:
+        raise ContainerConfigError(f'environment variable key "{ref.key}" exceeds maximum length of 128 characters')
+    try:
+        value = value_of(text or "", ref.key)
+    except BadEnvFile as error:
+        text = f'couldn\'t parse env file: "{ref.path}" of volume "{ref.volume}": {error}'
+        raise ContainerConfigError(text) from error
+    if not value and not ref.optional:
+        raise ContainerConfigError(f'environment variable key "{ref.key}" not found in file')
+    if len(value) > _LONGEST_FILE_VALUE:
+        raise ContainerConfigError(f'environment variable value for key "{ref.key}" exceeds maximum length of 32 KiB')
+    return value or None
 
 
 def field_value(pod: Pod, path: str, facts: PodFacts) -> str:

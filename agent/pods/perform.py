@@ -38,6 +38,7 @@ from agent.pods.actions import (
 )
 from agent.pods.admission import problem_of_added
 from agent.pods.env import PodFacts, environment, sub_path_of
+from agent.pods.envsources import read_env_files, reads_files
 from agent.pods.errors import ContainerConfigError
 from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles, seccomp_profile
@@ -214,7 +215,8 @@ class Performer:
         pod, container = self.pod, action.container
         target = self._target(container)
         facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address, self._config.node)
-        env = environment(pod, container, self.desired, facts)
+        files = await asyncio.to_thread(read_env_files, container, self._mounted) if reads_files(container) else {}
+        env = environment(pod, container, self.desired, facts, files)
         volume_mounts = await asyncio.to_thread(self._volume_mounts, container, env) if container.volume_mounts else []
         try:
             rights = await self._privileges(container)

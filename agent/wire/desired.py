@@ -198,7 +198,12 @@ def _env_var(variable: desired_pb2.EnvVar) -> model.EnvVar:
         config_map_key=_key_ref(variable.config_map_key) if source == "config_map_key" else None,
         secret_key=_key_ref(variable.secret_key) if source == "secret_key" else None,
         resource=resource_from_proto(variable.resource) if source == "resource" else None,
+        file_key=_file_key(variable.file_key) if source == "file_key" else None,
     )
+
+
+def _file_key(ref: desired_pb2.FileKey) -> model.FileKey:
+    return model.FileKey(ref.volume, ref.path, ref.key, ref.optional)
 
 
 def _key_ref(ref: desired_pb2.KeyRef) -> model.KeyRef:

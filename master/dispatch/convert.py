@@ -169,6 +169,11 @@ def env_message(variable: EnvVar, container: Container, containers: Sequence[Con
     elif source.secret_key_ref is not None:
         key = source.secret_key_ref
         message.secret_key.CopyFrom(wire.KeyRef(name=key.name, key=key.key, optional=bool(key.optional)))
+    elif source.file_key_ref is not None:
+        file = source.file_key_ref
+        message.file_key.CopyFrom(
+            wire.FileKey(volume=file.volume_name, path=file.path, key=file.key, optional=bool(file.optional))
+        )
     elif source.resource_field_ref is not None:
         resource = resource_message(source.resource_field_ref, containers, container)
         if (text := text_of(resource)) is not None:

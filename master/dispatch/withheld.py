@@ -84,6 +84,8 @@ def _settings(pod: wire.Pod) -> Iterator[str]:
     yield from pod.unsupported
     for container in (*pod.init_containers, *pod.containers):
         yield from _of_container(container.security_context)
+        if any(variable.HasField("file_key") for variable in container.env):
+            yield "fileKeyRef"
         if any(mount.propagation for mount in container.volume_mounts):
             yield "mountPropagation"
         # Older agents would wait for the end of a sidecar.

@@ -157,20 +157,34 @@ class KeyRef(_message.Message):
     def __init__(self, name: _Optional[str] = ..., key: _Optional[str] = ..., optional: _Optional[bool] = ...) -> None: ...
 
 class EnvVar(_message.Message):
-    __slots__ = ("name", "value", "field_path", "config_map_key", "secret_key", "resource")
+    __slots__ = ("name", "value", "field_path", "config_map_key", "secret_key", "resource", "file_key")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     FIELD_PATH_FIELD_NUMBER: _ClassVar[int]
     CONFIG_MAP_KEY_FIELD_NUMBER: _ClassVar[int]
     SECRET_KEY_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    FILE_KEY_FIELD_NUMBER: _ClassVar[int]
     name: str
     value: str
     field_path: str
     config_map_key: KeyRef
     secret_key: KeyRef
     resource: ResourceField
-    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., field_path: _Optional[str] = ..., config_map_key: _Optional[_Union[KeyRef, _Mapping]] = ..., secret_key: _Optional[_Union[KeyRef, _Mapping]] = ..., resource: _Optional[_Union[ResourceField, _Mapping]] = ...) -> None: ...
+    file_key: FileKey
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., field_path: _Optional[str] = ..., config_map_key: _Optional[_Union[KeyRef, _Mapping]] = ..., secret_key: _Optional[_Union[KeyRef, _Mapping]] = ..., resource: _Optional[_Union[ResourceField, _Mapping]] = ..., file_key: _Optional[_Union[FileKey, _Mapping]] = ...) -> None: ...
+
+class FileKey(_message.Message):
+    __slots__ = ("volume", "path", "key", "optional")
+    VOLUME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    volume: str
+    path: str
+    key: str
+    optional: bool
+    def __init__(self, volume: _Optional[str] = ..., path: _Optional[str] = ..., key: _Optional[str] = ..., optional: _Optional[bool] = ...) -> None: ...
 
 class ResourceField(_message.Message):
     __slots__ = ("resource", "amount", "divisor", "problem")

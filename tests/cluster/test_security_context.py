@@ -147,3 +147,11 @@ def test_a_profile_of_the_node_is_applied(cluster: Cluster, kubectl: Kubectl) ->
     kubectl.create(secure("local", container={"securityContext": {"seccompProfile": profile}}))
     script = "mkdir /tmp/x 2>/dev/null && echo made || echo refused; touch /file && echo touched"
     assert output_of(cluster, kubectl, "local", script) == ["refused", "touched"]
+
+
+def test_the_image_adds_no_groups_to_a_strict_pod(cluster: Cluster, kubectl: Kubectl) -> None:
+    groups = {"runAsUser": 1000, "supplementalGroups": [3000], "supplementalGroupsPolicy": "Strict"}
+    kubectl.create(secure("strict", groups))
+    assert output_of(cluster, kubectl, "strict", "id -u; id -g; id -G") == ["1000", "0", "0 3000"]
+    for node in kubectl.json("get", "nodes")["items"]:
+        assert node["status"]["features"]["supplementalGroupsPolicy"] is True

@@ -10,7 +10,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
 from netrig.plugin import eventually
-from tests.cluster.manifests import container_id, pod, shell_in
+from tests.cluster.manifests import container_id, pod, shell, shell_in
 from tests.hosts import engine_of
 
 
@@ -136,3 +136,17 @@ def test_mounts_are_not_shared_where_the_node_does_not_share_them(cluster: Clust
     kubectl.create(pod("slave", labels={"app": "slave"}, container={"volumeMounts": [mount]}, volumes=volumes))
     eventually(lambda: "not a shared or slave mount" in kubectl("get", "pod", "slave", "-o", "json"))
     kubectl("delete", "pod", "slave", "--timeout=60s")
+
+
+def test_an_init_container_writes_variables_for_the_containers(cluster: Cluster, kubectl: Kubectl) -> None:
+    data = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+    writes = {"name": "writes", "image": "tomcat", **shell("echo \"COLOUR='red or blue' # why\" > /data/env"), **data}
+    ref = {"fileKeyRef": {"volumeName": "data", "path": "env", "key": "COLOUR"}}
+    container = {"env": [{"name": "COLOUR", "valueFrom": ref}, {"name": "BOTH", "value": "$(COLOUR)!"}]}
+    volumes = [{"name": "data", "emptyDir": {}}]
+    kubectl.create(
+        pod("reader", labels={"app": "reader"}, container=container, initContainers=[writes], volumes=volumes)
+    )
+    place = eventually(lambda: container_id(kubectl, "app=reader"), message=lambda: kubectl("get", "pods"))
+    assert place is not None
+    assert shell_in(cluster, *place, 'echo -n "$COLOUR $BOTH"') == "red or blue red or blue!"

@@ -65,7 +65,7 @@ class EnvVarSource(Model, frozen=True, kw_only=True):
     resource_field_ref: ResourceFieldSelector | None = None
     config_map_key_ref: ConfigMapKeySelector | None = None
     secret_key_ref: SecretKeySelector | None = None
-    file_key_ref: Annotated[FileKeySelector, inert("the value would be a line of the file; it is empty")] | None = None
+    file_key_ref: FileKeySelector | None = None
 
 
 class EnvVar(Model, frozen=True, kw_only=True):

@@ -90,7 +90,8 @@ class ContainerCheck:
             return
         at = f"{at}.valueFrom"
         if len(given(source)) != 1:
-            why = "must specify exactly one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+            sources = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+            why = f"must specify exactly one of: {sources}"
             self.findings.invalid(at, "", why)
         if variable.value:
             self.findings.invalid(at, "", "may not be specified when `value` is not empty")

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from master.kinds.core.pod.container import EphemeralContainer, ResourceRequirements
 from master.kinds.core.pod.containers import ContainerCheck
 from master.kinds.core.pod.defaults import default_container
+from master.kinds.core.pod.envfiles import check_env_files
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.kinds.core.pod.security import check_container_security
 from master.registry.subresource import Part
@@ -49,6 +50,7 @@ def _containers(spec: PodSpec, findings: Findings) -> None:
         at = f"{_AT}[{index}]"
         ContainerCheck(container, at, findings).check(volumes, runs_to_completion=False)
         check_container_security(container, at, findings)
+        check_env_files(spec, container, at, findings)
         if container.name in names:
             findings.duplicate(f"{at}.name", container.name)
         names.add(container.name)

@@ -15,12 +15,12 @@ from master.schema.checks import Findings
 def key_items(items: tuple[KeyToPath, ...], at: str, findings: Findings) -> None:
     """The paths of keys."""
     for index, item in enumerate(items):
-        _local_path(item.path, f"{at}[{index}].path", findings)
+        local_path(item.path, f"{at}[{index}].path", findings)
 
 
 def downward_file(item: DownwardAPIVolumeFile, at: str, findings: Findings) -> None:
     """A file of the downward API."""
-    _local_path(item.path, f"{at}.path", findings)
+    local_path(item.path, f"{at}.path", findings)
     if item.field_ref is not None:
         check_field(item.field_ref, f"{at}.fieldRef", findings, in_volume=True)
         if item.resource_field_ref is not None:
@@ -55,7 +55,7 @@ def _source(source: VolumeProjection, at: str, findings: Findings) -> None:
     for index, item in enumerate(source.downward_api.items if source.downward_api else ()):
         downward_file(item, f"{at}.downwardAPI.items[{index}]", findings)
     if source.service_account_token is not None and source.service_account_token.path:
-        _local_path(source.service_account_token.path, f"{at}.serviceAccountToken.path", findings)
+        local_path(source.service_account_token.path, f"{at}.serviceAccountToken.path", findings)
     if source.cluster_trust_bundle is not None:
         place = f"{at}.clusterTrustBundle.labelSelector"
         check_selector(source.cluster_trust_bundle.label_selector, place, findings)
@@ -72,7 +72,8 @@ def _paths(source: VolumeProjection) -> Iterator[tuple[str, str]]:
         yield source.service_account_token.path, source.service_account_token.path
 
 
-def _local_path(path: str, at: str, findings: Findings) -> None:
+def local_path(path: str, at: str, findings: Findings) -> None:
+    """A path below a volume."""
     relative_path(at, path, findings)
     if path.startswith("..") and ".." not in path.split("/"):
         findings.invalid(at, path, "must not start with '..'")

@@ -58,7 +58,10 @@ class SecretKeySelector(Model, frozen=True, kw_only=True):
 
 
 class FileKeySelector(Model, frozen=True, kw_only=True):
-    """A variable in a file of the volume `volumeName`. With `optional: true`, file and variable may be missing."""
+    """The variable `key` in a file at `path` of the emptyDir `volumeName`, read when the container is created.
+
+    Its lines have the form `NAME='value'`. With `optional: true`, file and variable may be missing.
+    """
 
     volume_name: Required = always("")
     path: Required = always("")

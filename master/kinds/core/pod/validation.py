@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from master.kinds.core.pod.containers import ContainerCheck
+from master.kinds.core.pod.envfiles import check_env_files
 from master.kinds.core.pod.inert import warn_about_spec
+from master.kinds.core.pod.members import declared_containers
 from master.kinds.core.pod.model import PodDNSConfig, PodSpec
 from master.kinds.core.pod.placement import check_placement
 from master.kinds.core.pod.restartrules import check_restart_rules
@@ -32,6 +34,8 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
         check.check(volumes, runs_to_completion=not is_sidecar(container))
     for index, container in enumerate(spec.containers):
         ContainerCheck(container, f"{at}.containers[{index}]", findings).check(volumes, runs_to_completion=False)
+    for where, container in declared_containers(spec, at):
+        check_env_files(spec, container, where, findings)
     _unique_names(spec, at, findings)
     _host_ports(spec, at, findings)
     findings.one_of(f"{at}.restartPolicy", spec.restart_policy, ("Always", "Never", "OnFailure"))

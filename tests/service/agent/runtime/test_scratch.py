@@ -55,9 +55,7 @@ async def test_a_link_to_itself_counts_as_missing(engine: FakeEngine, runtime: D
     assert await runtime.images.accounts_of("web:1") == Accounts()
 
 
-async def test_a_container_that_is_removed_meanwhile_is_an_error(
-    engine: FakeEngine, runtime: DockerRuntime
-) -> None:
+async def test_a_container_that_is_removed_meanwhile_is_an_error(engine: FakeEngine, runtime: DockerRuntime) -> None:
     def remove(request: web.Request) -> None:
         if request.path.endswith("/archive"):
             engine.containers.clear()

@@ -29,6 +29,7 @@ def test_pod() -> None:
                 env=[
                     desired_pb2.EnvVar(name="A", value="1"),
                     desired_pb2.EnvVar(name="B", secret_key=desired_pb2.KeyRef(name="s", key="k", optional=True)),
+                    desired_pb2.EnvVar(name="C", file_key=desired_pb2.FileKey(volume="e", path="p", key="k")),
                 ],
                 resources=desired_pb2.Resources(cpu_limit_millis=100),
                 security_context=desired_pb2.SecurityContext(run_as_user=0),
@@ -49,7 +50,11 @@ def test_pod() -> None:
     (app,) = pod.containers
     assert app.pull_policy is model.PullPolicy.ALWAYS and app.security.run_as_user == 0
     assert app.security.run_as_group is None and app.termination_message_path == "/dev/termination-log"
-    assert app.env == (model.EnvVar("A", "1"), model.EnvVar("B", secret_key=model.KeyRef("s", "k", optional=True)))
+    assert app.env == (
+        model.EnvVar("A", "1"),
+        model.EnvVar("B", secret_key=model.KeyRef("s", "k", optional=True)),
+        model.EnvVar("C", file_key=model.FileKey("e", "p", "k")),
+    )
     assert [volume.source for volume in pod.volumes] == [
         model.EmptyDir("Memory"),
         model.HostPath("/x"),

@@ -14,6 +14,7 @@ from master.kinds.core.node import Node
 from master.kinds.core.pod.container import Container, EnvVar, EnvVarSource, ResourceRequirements
 from master.kinds.core.pod.keys import (
     ConfigMapKeySelector,
+    FileKeySelector,
     ObjectFieldSelector,
     ResourceFieldSelector,
     SecretKeySelector,
@@ -79,6 +80,12 @@ def resource(name: str, **more: str) -> EnvVarSource:
             "secret_key",
             wire.KeyRef(name="s", key="k"),
             id="secret",
+        ),
+        pytest.param(
+            EnvVarSource(file_key_ref=FileKeySelector(volume_name="v", path="p", key="k", optional=True)),
+            "file_key",
+            wire.FileKey(volume="v", path="p", key="k", optional=True),
+            id="file",
         ),
         pytest.param(resource("limits.memory", divisor="1Mi"), "value", "128", id="own resources"),
         pytest.param(resource("limits.cpu"), "value", "1", id="cores are rounded up"),

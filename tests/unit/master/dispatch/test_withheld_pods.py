@@ -16,7 +16,7 @@ from master.dispatch.view import View
 from master.dispatch.withheld import SINCE, VOLUME
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import Container, ContainerStatus, EnvVar, EnvVarSource, SecurityContext
-from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
+from master.kinds.core.pod.keys import FileKeySelector, KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus, Sysctl
 from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile, SELinuxOptions
 from master.kinds.core.pod.projected import DownwardAPIVolumeSource
@@ -90,6 +90,15 @@ SETTINGS = {
     "appArmorProfile": pod(SecurityContext(app_armor_profile=AppArmorProfile(type="RuntimeDefault"))),
     "seLinuxOptions": context(se_linux_options=SELinuxOptions(level="s0")),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
+    "fileKeyRef": pod(
+        containers=(
+            Container(
+                name="app",
+                image="web:1",
+                env=(EnvVar(name="A", value_from=EnvVarSource(file_key_ref=FileKeySelector(volume_name="v"))),),
+            ),
+        )
+    ),
     "mountPropagation": pod(
         containers=(
             Container(

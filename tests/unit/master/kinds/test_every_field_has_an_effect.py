@@ -81,6 +81,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "EnvVarSource": _CONVERT,
     "ConfigMapKeySelector": _CONVERT,
     "SecretKeySelector": _CONVERT,
+    "FileKeySelector": _CONVERT,
     "ObjectFieldSelector": _CONVERT,
     "ResourceFieldSelector": ("dispatch/resourcefields.py",),
     "SecurityContext": _SECURITY,

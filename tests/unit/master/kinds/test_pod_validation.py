@@ -232,6 +232,31 @@ def case(name: str, spec: dict[str, Any], *expected: tuple[str, str]) -> Any:
             container(env=[{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.pods"}}}]),
             (UNSUPPORTED, "containers[0].env[0].valueFrom.resourceFieldRef.resource"),
         ),
+        case(
+            "files with variables",
+            {
+                "volumes": [{"name": "e", "emptyDir": {}}, {"name": "h", "hostPath": {"path": "/x"}}],
+                **container(
+                    env=[
+                        {"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": volume, "path": path, "key": key}}}
+                        for volume, path, key in (
+                            ("e", "a/b", "K"),
+                            ("h", "p", "K"),
+                            ("none", "p", "K"),
+                            ("e", "../p", "K"),
+                            ("e", "p", "a=b"),
+                            ("e", "", ""),
+                        )
+                    ]
+                ),
+            },
+            (REQUIRED, "containers[0].env[5].valueFrom.fileKeyRef.path"),
+            (REQUIRED, "containers[0].env[5].valueFrom.fileKeyRef.key"),
+            (INVALID, "containers[0].env[1].valueFrom.fileKeyRef.volumeName"),
+            (MISSING, "containers[0].env[2].valueFrom.fileKeyRef.volumeName"),
+            (INVALID, "containers[0].env[3].valueFrom.fileKeyRef.path"),
+            (INVALID, "containers[0].env[4].valueFrom.fileKeyRef.key"),
+        ),
         # volumes
         case(
             "three sources",
