@@ -96,12 +96,16 @@ class VolumeMount:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Limits are enforced by cgroups; the CPU request sets the CPU shares. 0: not set."""
+    """cgroups enforce the limits, but that of ephemeral storage; the CPU request sets the CPU shares. 0: not set."""
 
     cpu_request_millis: int = 0
     cpu_limit_millis: int = 0
     memory_request_bytes: int = 0
     memory_limit_bytes: int = 0
+    ephemeral_storage_request_bytes: int = 0
+    """What the container writes to the node's disk outside of volumes, and its log."""
+    ephemeral_storage_limit_bytes: int = 0
+    """A pod that exceeds it is evicted."""
 
 
 @dataclass(frozen=True, slots=True)

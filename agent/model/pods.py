@@ -111,6 +111,7 @@ class Pod:
     """Names of secrets with the credentials of registries, in the order in which they are tried."""
     ephemeral_containers: tuple[Container, ...] = ()
     """They were added to the running pod, for debugging."""
+    priority: int = 0
 
     @property
     def ref(self) -> ObjectRef:

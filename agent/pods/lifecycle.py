@@ -108,6 +108,14 @@ def is_over(pod: Pod, memory: Memory) -> bool:
     return pod.deleted or pod.ended_phase is not None or memory.ended or decided
 
 
+def grace_s_of(pod: Pod, memory: Memory) -> int:
+    """Seconds that the containers get to stop when the pod ends. A deletion does not lengthen what a verdict allows."""
+    verdict = memory.verdict
+    if verdict is None or verdict.grace_s is None:
+        return pod.grace_period_s
+    return min(verdict.grace_s, pod.grace_period_s)
+
+
 def restart_wait_s(container: Container, ended: Instance, memory: Memory, now: float) -> float:
     """Seconds until the container that ended may be restarted."""
     if ended.replaced or is_outdated(ended.record.labels, container):

@@ -29,6 +29,8 @@ from agent.pods.names import identify, node_labels
 from agent.pods.perform import WorkerContext
 from agent.pods.processes import open_process
 from agent.pods.room import Room
+from agent.pods.storage import excess
+from agent.pods.verdict import evicted
 from agent.pods.worker import PodWorker
 from agent.probes.interface import Prober
 from agent.runtime.errors import RuntimeFault
@@ -38,6 +40,7 @@ from agent.runtime.process import Exec, Process
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 from agent.statuses import PodStatus
 from agent.usage.targets import PodTarget
+from agent.usage.written import Written
 from agent.volumes.manager import Volumes
 
 _LOG = logging.getLogger(__name__)
@@ -125,6 +128,12 @@ class PodManager:
             for worker in self._workers.values()
         )
         return tuple(each for each in targets if each is not None)
+
+    def take_written(self, written: Mapping[str, Written]) -> None:
+        """Evict the pods that have written more than they may. `written`: by the pod's uid."""
+        for uid, worker in self._workers.items():
+            if uid in written and (message := excess(worker.pod, written[uid])):
+                worker.end(evicted(message))
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         """A container's log. Raises LogUnavailable, here or at the first piece."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent.model import Container, EmptyDir, FilesVolume, Pod, Resources
 from agent.pods.observed import Instance, Observed
+from agent.pods.storage import is_limited
 from agent.usage.targets import ContainerTarget, PodTarget, VolumeTarget
 
 
@@ -35,6 +36,7 @@ def target(pod: Pod, observed: Observed, directory: Path, started_at: float) -> 
             for volume in pod.volumes
             if isinstance(volume.source, EmptyDir | FilesVolume)
         ),
+        limited=is_limited(pod),
     )
 
 

@@ -28,7 +28,7 @@ def score_of(pod: Pod, container: Container, *, memory_bytes: int) -> int:
 
 def _score(pod: Pod, container: Container, memory_bytes: int) -> int:
     resources = [each.resources for each in pod.planned_containers]
-    if all(each == Resources() for each in resources):
+    if not any(map(_has_any, resources)):
         return _BEST_EFFORT
     if all(map(_is_guaranteed, resources)):
         return _GUARANTEED
@@ -36,6 +36,12 @@ def _score(pod: Pod, container: Container, memory_bytes: int) -> int:
         return _MOST
     share = 1000 * container.resources.memory_request_bytes // memory_bytes
     return min(max(1000 - share, _LEAST), _MOST)
+
+
+def _has_any(resources: Resources) -> bool:
+    """Only processor and memory count for the class."""
+    requests = (resources.cpu_request_millis, resources.memory_request_bytes)
+    return any((*requests, resources.cpu_limit_millis, resources.memory_limit_bytes))
 
 
 def _is_guaranteed(resources: Resources) -> bool:

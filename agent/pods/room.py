@@ -1,31 +1,16 @@
 """Whether the node has room for a pod: the kubelet's own admission, for pods that no scheduler has placed. No I/O.
 
-Owns the amount that a pod requests (Kubernetes' PodRequests, without the overhead of runtime classes), and the reasons.
+Owns the reasons, and the order in which pods get room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from agent.model import Container, Desired, Pod, PodUid
+from agent.amounts import Amount, requests_of
+from agent.model import Desired, Pod, PodUid
 from agent.pods.admission import Refusal
-from agent.pods.roles import Role, role_of
 from agent.statuses import NO_CAPACITY, Capacity
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """Processor time in thousandths of a core, and memory in bytes."""
-
-    cpu_millis: int = 0
-    memory_bytes: int = 0
-
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(self.cpu_millis + other.cpu_millis, self.memory_bytes + other.memory_bytes)
-
-    def at_least(self, other: Amount) -> Amount:
-        return Amount(max(self.cpu_millis, other.cpu_millis), max(self.memory_bytes, other.memory_bytes))
 
 
 class Room:
@@ -43,20 +28,6 @@ class Room:
         return self._refused.get(uid)
 
 
-def amount_of(pod: Pod) -> Amount:
-    """What the pod requests at the same time. Init containers run one by one, each beside the sidecars before it."""
-    total = sidecars = largest = Amount()
-    for container in pod.containers:
-        total += _amount(container)
-    for container in pod.init_containers:
-        if role_of(pod, container) is Role.SIDECAR:
-            total += _amount(container)
-            sidecars += _amount(container)
-        else:
-            largest = largest.at_least(_amount(container) + sidecars)
-    return total.at_least(largest)
-
-
 def without_room(pods: Iterable[Pod], capacity: Capacity) -> dict[PodUid, Refusal]:
     """The pods for which the node has no room, beside those that are older. Pods that have ended take none."""
     refused: dict[PodUid, Refusal] = {}
@@ -66,7 +37,7 @@ def without_room(pods: Iterable[Pod], capacity: Capacity) -> dict[PodUid, Refusa
     for pod in sorted(pods, key=lambda pod: (pod.created_at, pod.uid)):
         if pod.ended_phase is not None:
             continue
-        amount = amount_of(pod)
+        amount = requests_of(pod)
         problem = _problem(amount, used, count, capacity)
         if problem is not None:
             refused[pod.uid] = problem
@@ -80,12 +51,9 @@ def _problem(amount: Amount, used: Amount, count: int, capacity: Capacity) -> Re
         ("pods", 1, count, capacity.pods),
         ("cpu", amount.cpu_millis, used.cpu_millis, capacity.cpu_millis),
         ("memory", amount.memory_bytes, used.memory_bytes, capacity.memory_bytes),
+        ("ephemeral-storage", amount.disk_bytes, used.disk_bytes, capacity.ephemeral_storage_bytes),
     ):
         if requested and taken + requested > most:
             amounts = f"requested: {requested}, used: {taken}, capacity: {most}"
             return Refusal(f"OutOf{name}", f"Node didn't have enough resource: {name}, {amounts}", final=True)
     return None
-
-
-def _amount(container: Container) -> Amount:
-    return Amount(container.resources.cpu_request_millis, container.resources.memory_request_bytes)

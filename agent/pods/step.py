@@ -29,7 +29,7 @@ from agent.pods.actions import (
 )
 from agent.pods.draft import Draft, Plan
 from agent.pods.health import Fault
-from agent.pods.lifecycle import deadline, finished, is_over, next_init
+from agent.pods.lifecycle import deadline, finished, grace_s_of, is_over, next_init
 from agent.pods.memory import Memory
 from agent.pods.observed import Instance, Observed
 from agent.pods.restartall import restart_all
@@ -210,7 +210,7 @@ def _wind_down(draft: Draft) -> None:
     if verdict is not None and not observed.verdict_kept:
         # First: an agent that is killed from now on must not run the pod again.
         draft.add(KeepVerdict(verdict))
-    if not draft.stop_all(grace_s=pod.grace_period_s, why="the pod has ended"):
+    if not draft.stop_all(grace_s=grace_s_of(pod, draft.memory), why="the pod has ended"):
         return
     if observed.attached is not None:
         draft.add(DetachNetwork())
@@ -226,7 +226,8 @@ def _wind_down(draft: Draft) -> None:
 def _tear_down(draft: Draft) -> Plan:
     """Remove the containers, then the sandbox, then the address, then the files."""
     observed = draft.observed
-    if is_creating(draft.memory) or not draft.stop_all(grace_s=draft.pod.grace_period_s, why="the pod is deleted"):
+    grace_s = grace_s_of(draft.pod, draft.memory)
+    if is_creating(draft.memory) or not draft.stop_all(grace_s=grace_s, why="the pod is deleted"):
         return draft.plan()
     containers = observed.all_containers
     for instance in containers:

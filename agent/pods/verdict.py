@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Final
 
-from agent.model import PodPhase
+from agent.model import Pod, PodPhase
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Verdict:
     phase: PodPhase
     reason: str
     message: str
+    grace_s: int | None = None
+    """The most seconds that its containers get to stop; None: as many as the pod gives them."""
 
     def encode(self) -> str:
         return json.dumps(asdict(self))
@@ -28,11 +31,33 @@ class Verdict:
         """Raises ValueError."""
         try:
             value = json.loads(text)
-            return cls(PodPhase(value["phase"]), str(value["reason"]), str(value["message"]))
-        except (KeyError, TypeError) as error:
+            grace_s = value.get("grace_s")
+            return cls(
+                PodPhase(value["phase"]),
+                str(value["reason"]),
+                str(value["message"]),
+                grace_s=None if grace_s is None else int(grace_s),
+            )
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a verdict: {error}") from error
 
 
 DEADLINE_EXCEEDED = Verdict(
     PodPhase.FAILED, "DeadlineExceeded", "The pod was active for longer than its activeDeadlineSeconds."
 )
+
+CRITICAL_PRIORITY: Final = 2_000_000_000
+"""The least priority of pods that the cluster itself needs (Kubernetes' SystemCriticalPriority)."""
+
+_EVICTION_GRACE_S: Final = 1
+"""The kubelet's, whatever grace period the pod has."""
+
+
+def evicted(message: str) -> Verdict:
+    """The verdict on a pod that has used more than it may."""
+    return Verdict(PodPhase.FAILED, "Evicted", message, grace_s=_EVICTION_GRACE_S)
+
+
+def is_critical(pod: Pod) -> bool:
+    """Whether the cluster itself needs the pod: by its priority, it is of one of Kubernetes' two critical classes."""
+    return pod.priority >= CRITICAL_PRIORITY

@@ -41,7 +41,7 @@ from agent.pods.refs import pull_secrets, references, shows_labels, tokens_of
 from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
 from agent.pods.step import is_creating, plan
-from agent.pods.verdict import DEADLINE_EXCEEDED
+from agent.pods.verdict import DEADLINE_EXCEEDED, Verdict
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
 from agent.runtime.events import EventKind, RuntimeEvent
@@ -144,6 +144,18 @@ class PodWorker:
         """The engine is away: start no action until `observe` is called again."""
         self._paused = True
 
+    def end(self, verdict: Verdict) -> None:
+        """The pod has to end, unless it has ended already."""
+        if self._is_over():
+            return
+        _LOG.warning("pod %s: %s: %s", self._pod.ref, verdict.reason, verdict.message)
+        self._memory = replace(self._memory, verdict=verdict)
+        self._events.warning(verdict.reason, verdict.message)
+        self._wake.set()
+
+    def _is_over(self) -> bool:
+        return is_over(self._pod, self._memory) or finished(self._pod, self._view.observed())
+
     # --- the task --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -196,8 +208,7 @@ class PodWorker:
     def _judge(self, now: float) -> None:
         """Decide whether the pod has ended by its deadline, unless it has ended before."""
         pod, memory = self._pod, self._memory
-        over = is_over(pod, memory) or finished(pod, self._view.observed())
-        if not over and 0 < deadline(pod, memory) <= now:
+        if not self._is_over() and 0 < deadline(pod, memory) <= now:
             self._memory = replace(memory, verdict=DEADLINE_EXCEEDED)
 
     def _admit(self) -> None:

@@ -50,11 +50,14 @@ class DiskMeter:
         *,
         proc: Path = Path("/proc"),
         monotonic: Callable[[], float] = time.monotonic,
+        partly: bool = False,
     ) -> None:
+        """`partly`: the figure of a tree beyond the bounds is that of the part that was counted."""
         self._state_dir = state_dir
         self._wall = wall
         self._proc = proc
         self._monotonic = monotonic
+        self._partly = partly
         self._layers: dict[str, Layers] = {}
         self._too_large: frozenset[str] = frozenset()
         self._stopped = Event()
@@ -73,7 +76,9 @@ class DiskMeter:
             until = min(ends_at, self._monotonic() + TREE_S)
             try:
                 counted = tree(path, most=MOST_FILES, in_time=lambda: self._goes_on(until))
-            except TooLarge:
+            except TooLarge as error:
+                if self._partly:
+                    return self._part(path, error.counted)
                 if not self._stopped.is_set():
                     too_large.add(what)
                 return space(path, self._wall())

@@ -30,7 +30,11 @@ class Tree:
 
 
 class TooLarge(Exception):
-    """A tree has more files or levels than a count may take, or takes too long."""
+    """A tree has more files or levels than a count may take, or takes too long. `counted`: the part that was."""
+
+    def __init__(self, counted: Tree) -> None:
+        super().__init__()
+        self.counted = counted
 
 
 def space(path: Path, at: float) -> Space | None:
@@ -68,7 +72,7 @@ def tree(path: Path, *, most: int, in_time: Callable[[], bool]) -> Tree:
         count.folder(top, 0)
     finally:
         os.close(top)
-    return Tree(count.blocks * _BLOCK, count.inodes)
+    return count.tree
 
 
 def files(paths: Iterable[Path]) -> Tree:
@@ -92,10 +96,15 @@ class _Count:
         self._in_time = in_time
         self._linked: set[int] = set()
 
+    @property
+    def tree(self) -> Tree:
+        """What has been counted."""
+        return Tree(self.blocks * _BLOCK, self.inodes)
+
     def folder(self, descriptor: int, depth: int) -> None:
         """Count what is in an open directory."""
         if depth > _DEEPEST or not self._in_time():
-            raise TooLarge
+            raise TooLarge(self.tree)
         with os.scandir(descriptor) as entries:
             for entry in entries:
                 try:
@@ -126,5 +135,5 @@ class _Count:
         self.blocks += status.st_blocks
         self.inodes += 1
         if self.inodes > self._most:
-            raise TooLarge
+            raise TooLarge(self.tree)
         return True

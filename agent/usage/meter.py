@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,17 +19,21 @@ from agent.usage.figures import ContainerUsage, Machine, Snapshot
 from agent.usage.joining import MEASURE_S, Readings, joined
 from agent.usage.machine import MachineFiles
 from agent.usage.targets import PodTarget
+from agent.usage.written import Written, written
 
 DISKS_S: Final = 60.0
 """The kubelet's period for volumes."""
+LIMITED_S: Final = 10.0
+"""The kubelet's period of comparisons with limits of storage."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class Measured(Protocol):
-    """The part of PodManager (agent/pods) that is used."""
+    """The part of PodManager (agent/pods) that is used. It evicts pods that have written more than they may."""
 
     def measurable(self) -> tuple[PodTarget, ...]: ...
+    def take_written(self, written: Mapping[str, Written]) -> None: ...
 
 
 class Meter:
@@ -50,6 +54,7 @@ class Meter:
         self._cgroups = CgroupFiles(clock.wall, proc=proc)
         self._machine = MachineFiles(clock.wall, proc=proc)
         self._disks = DiskMeter(state_dir, clock.wall, proc=proc)
+        self._limited_disks = DiskMeter(state_dir, clock.wall, proc=proc, partly=True)
         self._disk_report = DiskReport()
         self._snapshot = Snapshot(node)
         # Of their own: nothing else waits behind a slow disk, and they behind nothing else.
@@ -67,8 +72,10 @@ class Meter:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._repeat(self.measure, pods, MEASURE_S), name="usage")
                 group.create_task(self._repeat(self.measure_disks, pods, DISKS_S), name="usage of disks")
+                group.create_task(self._repeat(self.measure_limited, pods, LIMITED_S), name="limits of disks")
         finally:
             self._disks.stop()
+            self._limited_disks.stop()
             for threads in (self._reading, self._counting):
                 threads.shutdown(wait=False, cancel_futures=True)
 
@@ -82,12 +89,21 @@ class Meter:
 
     async def measure_disks(self, pods: Measured) -> None:
         """Measure once: volumes, logs and the layers of containers. Shown with the next measurement. Raises OSError."""
-        targets, loop = pods.measurable(), asyncio.get_running_loop()
+        self._disk_report = await self._count(self._disks, pods.measurable())
+
+    async def measure_limited(self, pods: Measured) -> None:
+        """Measure once what the pods with limits have written, and report it to `pods`. Raises OSError."""
+        targets = tuple(target for target in pods.measurable() if target.limited)
+        if targets:
+            pods.take_written(written(targets, await self._count(self._limited_disks, targets)))
+
+    async def _count(self, disks: DiskMeter, targets: tuple[PodTarget, ...]) -> DiskReport:
+        loop = asyncio.get_running_loop()
         ids = [container.id for pod in targets for container in pod.containers]
         processes = await loop.run_in_executor(
             self._reading, lambda: {container: self._cgroups.process(container) for container in ids}
         )
-        self._disk_report = await loop.run_in_executor(self._counting, self._disks.measure, targets, processes)
+        return await loop.run_in_executor(self._counting, disks.measure, targets, processes)
 
     async def _repeat(self, measure: Callable[[Measured], Awaitable[None]], pods: Measured, period_s: float) -> None:
         while True:

@@ -50,6 +50,8 @@ class PodTarget:
     sandbox: ContainerTarget | None = None
     containers: tuple[ContainerTarget, ...] = ()
     volumes: tuple[VolumeTarget, ...] = ()
+    limited: bool = False
+    """There are limits for what it writes to the node's disk, or to a volume."""
 
     @property
     def all_containers(self) -> tuple[ContainerTarget, ...]:

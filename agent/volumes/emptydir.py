@@ -1,12 +1,14 @@
 """emptyDir: a directory that is created and removed with its pod.
 
-On disk, or in memory with medium "Memory". The size limit is enforced in memory only.
+On disk, or in memory with medium "Memory". In memory the kernel enforces the size limit; a pod that exceeds it on disk
+is evicted (agent/pods/storage.py).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from agent.amounts import memory_limit_of
 from agent.model import EmptyDir
 from agent.volumes.errors import VolumeError
 from agent.volumes.interface import MemoryFiles, VolumeContext
@@ -24,10 +26,17 @@ class EmptyDirKind:
         if source.medium not in ("", "Memory"):
             raise VolumeError(f'volume "{context.name}": emptyDir medium "{source.medium}" is not supported')
         if source.medium == "Memory":
-            self._memory.mount(context.directory, size_bytes=source.size_limit_bytes, group=group)
+            self._memory.mount(context.directory, size_bytes=_memory_size(source, context), group=group)
         elif not context.directory.is_dir():
             _make(context.directory, group)
         return context.directory
+
+
+def _memory_size(source: EmptyDir, context: VolumeContext) -> int:
+    """The size of the file system in bytes, as with the kubelet: at most what all containers together may use, or else
+    the node's memory. 0: nothing bounds it."""
+    bounds = (source.size_limit_bytes, memory_limit_of(context.pod), context.node.memory_bytes)
+    return min((bound for bound in bounds if bound > 0), default=0)
 
 
 def _make(directory: Path, group: int | None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from agent.model import Desired, Pod, TokenSource, VolumeSource
+from agent.statuses import NO_CAPACITY, Capacity
 
 S_contra = TypeVar("S_contra", bound=VolumeSource, contravariant=True)
 
@@ -37,6 +38,7 @@ class VolumeContext:
     """`volumes/<name>` of the pod; the kind creates it if needed and owns everything in it."""
     desired: Desired
     tokens: Tokens = Tokens()
+    node: Capacity = NO_CAPACITY
 
 
 class VolumeKind(Protocol[S_contra]):

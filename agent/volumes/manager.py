@@ -39,6 +39,7 @@ class Volumes:
         self._host_path = HostPathKind(host_path_root)
         self._shares = NfsMounts()
         self._files = FilesKind(memory, node)
+        self._node = node
 
     def directory(self, uid: PodUid) -> Path:
         """The pod's directory."""
@@ -59,7 +60,8 @@ class Volumes:
         volumes = self.directory(pod.uid) / "volumes"
         return {
             volume.name: self._prepare(
-                volume.source, VolumeContext(pod, volume.name, volumes / volume.name, desired, tokens or Tokens())
+                volume.source,
+                VolumeContext(pod, volume.name, volumes / volume.name, desired, tokens or Tokens(), self._node),
             )
             for volume in pod.volumes
         }

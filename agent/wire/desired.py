@@ -52,6 +52,7 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         hostname_override=pod.hostname_override,
         pull_secrets=tuple(pod.image_pull_secrets),
         ephemeral_containers=tuple(_container(container) for container in pod.ephemeral_containers),
+        priority=pod.priority,
     )
 
 
@@ -165,6 +166,8 @@ def _container(container: desired_pb2.Container) -> model.Container:
             resources.cpu_limit_millis,
             resources.memory_request_bytes,
             resources.memory_limit_bytes,
+            resources.ephemeral_storage_request_bytes,
+            resources.ephemeral_storage_limit_bytes,
         ),
         volume_mounts=tuple(
             model.VolumeMount(

@@ -34,6 +34,7 @@ from proto.gen import desired_pb2 as wire
 DEFAULT_GRACE_S = 30
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 HEADLESS = "None"
+DISK = "ephemeral-storage"
 
 
 def pod_message(pod: Pod, claims: Claims | None = None) -> wire.Pod:
@@ -84,6 +85,7 @@ def pod_message(pod: Pod, claims: Claims | None = None) -> wire.Pod:
         ephemeral_containers=[
             _ephemeral_message(each, spec.security_context, containers) for each in spec.ephemeral_containers
         ],
+        priority=spec.priority or 0,
     )
     return message
 
@@ -191,6 +193,8 @@ def resources_message(resources: ResourceRequirements) -> wire.Resources:
         cpu_limit_millis=cpu_millis(limits.get("cpu", "0")),
         memory_request_bytes=resource_bytes(requests.get("memory", limits.get("memory", "0"))),
         memory_limit_bytes=resource_bytes(limits.get("memory", "0")),
+        ephemeral_storage_request_bytes=resource_bytes(requests.get(DISK, limits.get(DISK, "0"))),
+        ephemeral_storage_limit_bytes=resource_bytes(limits.get(DISK, "0")),
     )
 
 

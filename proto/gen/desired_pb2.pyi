@@ -241,16 +241,20 @@ class VolumeMount(_message.Message):
     def __init__(self, name: _Optional[str] = ..., mount_path: _Optional[str] = ..., sub_path: _Optional[str] = ..., read_only: _Optional[bool] = ..., sub_path_expr: _Optional[str] = ..., propagation: _Optional[str] = ...) -> None: ...
 
 class Resources(_message.Message):
-    __slots__ = ("cpu_request_millis", "cpu_limit_millis", "memory_request_bytes", "memory_limit_bytes")
+    __slots__ = ("cpu_request_millis", "cpu_limit_millis", "memory_request_bytes", "memory_limit_bytes", "ephemeral_storage_request_bytes", "ephemeral_storage_limit_bytes")
     CPU_REQUEST_MILLIS_FIELD_NUMBER: _ClassVar[int]
     CPU_LIMIT_MILLIS_FIELD_NUMBER: _ClassVar[int]
     MEMORY_REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_STORAGE_REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_STORAGE_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
     cpu_request_millis: int
     cpu_limit_millis: int
     memory_request_bytes: int
     memory_limit_bytes: int
-    def __init__(self, cpu_request_millis: _Optional[int] = ..., cpu_limit_millis: _Optional[int] = ..., memory_request_bytes: _Optional[int] = ..., memory_limit_bytes: _Optional[int] = ...) -> None: ...
+    ephemeral_storage_request_bytes: int
+    ephemeral_storage_limit_bytes: int
+    def __init__(self, cpu_request_millis: _Optional[int] = ..., cpu_limit_millis: _Optional[int] = ..., memory_request_bytes: _Optional[int] = ..., memory_limit_bytes: _Optional[int] = ..., ephemeral_storage_request_bytes: _Optional[int] = ..., ephemeral_storage_limit_bytes: _Optional[int] = ...) -> None: ...
 
 class SecurityContext(_message.Message):
     __slots__ = ("run_as_user", "run_as_group", "privileged", "read_only_root_filesystem", "add_capabilities", "drop_capabilities", "run_as_non_root", "no_new_privileges", "seccomp", "apparmor", "selinux_label")
@@ -591,7 +595,7 @@ class Sysctl(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Pod(_message.Message):
-    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn", "ephemeral_containers", "image_pull_secrets", "generation", "hostname_override", "supplemental_groups_policy")
+    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn", "ephemeral_containers", "image_pull_secrets", "generation", "hostname_override", "supplemental_groups_policy", "priority")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -641,6 +645,7 @@ class Pod(_message.Message):
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     HOSTNAME_OVERRIDE_FIELD_NUMBER: _ClassVar[int]
     SUPPLEMENTAL_GROUPS_POLICY_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     uid: str
     namespace: str
     name: str
@@ -676,4 +681,5 @@ class Pod(_message.Message):
     generation: int
     hostname_override: str
     supplemental_groups_policy: str
-    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ..., ephemeral_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., image_pull_secrets: _Optional[_Iterable[str]] = ..., generation: _Optional[int] = ..., hostname_override: _Optional[str] = ..., supplemental_groups_policy: _Optional[str] = ...) -> None: ...
+    priority: int
+    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ..., ephemeral_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., image_pull_secrets: _Optional[_Iterable[str]] = ..., generation: _Optional[int] = ..., hostname_override: _Optional[str] = ..., supplemental_groups_policy: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...

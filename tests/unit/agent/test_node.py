@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -21,6 +21,7 @@ from agent.runtime.versions import RuntimeVersion
 from agent.session.reporter import ReportQueue
 from agent.usage.meter import Meter
 from agent.usage.targets import PodTarget
+from agent.usage.written import Written
 from agent.vitals import Vitals
 from agent.wire.names import DnsContent
 from netstack.desired import NetworkState, NodeSettings, Repair
@@ -121,6 +122,8 @@ class FakePods:
 
     def measurable(self) -> tuple[PodTarget, ...]:
         return ()
+
+    def take_written(self, written: Mapping[str, Written]) -> None: ...
 
     @property
     def idle(self) -> bool:

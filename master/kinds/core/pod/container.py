@@ -94,16 +94,15 @@ class ResourceClaim(Model, frozen=True, kw_only=True):
 class ResourceRequirements(Model, frozen=True, kw_only=True):
     """Upper limits for a container, and the amounts that the scheduler reserves for it (`requests`).
 
-    `cpu` in cores (`500m` is half a core), `memory` in bytes (`128Mi`). A missing request defaults to the limit.
+    `cpu` in cores (`500m` is half a core), `memory` and `ephemeral-storage` in bytes (`128Mi`). A missing request
+    defaults to the limit. A pod that exceeds a limit of `ephemeral-storage` is evicted.
     """
 
     limits: Annotated[
-        dict[str, Quantity], inert("the container could not use more of this resource", unless=("cpu", "memory"))
-    ] = field(default_factory=dict)
-    requests: Annotated[
         dict[str, Quantity],
-        inert("only nodes with this amount of the resource would get the pod", unless=("cpu", "memory")),
+        inert("the container could not use more of this resource", unless=("cpu", "memory", "ephemeral-storage")),
     ] = field(default_factory=dict)
+    requests: dict[str, Quantity] = field(default_factory=dict)
     claims: Annotated[tuple[ResourceClaim, ...], inert("the container would get the devices of the claim")] = ()
 
 

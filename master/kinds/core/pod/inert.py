@@ -29,7 +29,6 @@ CONDITIONAL: Final[Mapping[str, Condition]] = {
         "unless it is one of the two that every pod gets",
         "the pod could run on nodes with these taints; it can run there anyway",
     ),
-    "volumes[].emptyDir.sizeLimit": Condition("unless medium is Memory", "the pod would be evicted at this size"),
 }
 
 
@@ -52,6 +51,3 @@ def _without_effect(spec: PodSpec) -> Iterator[tuple[str, str]]:
     for index, toleration in enumerate(spec.tolerations):
         if toleration.key not in HEALTH_TAINTS:
             yield f"tolerations[{index}]", "tolerations"
-    for index, volume in enumerate(spec.volumes):
-        if volume.empty_dir is not None and volume.empty_dir.size_limit and volume.empty_dir.medium != "Memory":
-            yield f"volumes[{index}].emptyDir.sizeLimit", "volumes[].emptyDir.sizeLimit"

@@ -48,14 +48,13 @@ _WAITS = refused("the volume would have this source; the pod waits, and its cont
 class EmptyDirVolumeSource(Model, frozen=True, kw_only=True):
     """A directory that is empty at first and exists as long as the pod.
 
-    `medium` "" is a directory on the node's disk, Memory a tmpfs. `sizeLimit` is in bytes, such as `1Gi`; it limits
-    volumes in memory. `mode` has the permission bits of the directory.
+    `medium` "" is a directory on the node's disk, Memory a tmpfs. `sizeLimit` is in bytes, such as `1Gi`: a pod that
+    writes more to a disk is evicted. `mode` has the permission bits of the directory.
     """
 
     medium: Annotated[
         str, refused("the volume would be in huge pages; the pod waits", values=("HugePages", "HugePages-*"))
     ] = ""
-    # Without effect on a disk: see inert.py.
     size_limit: Quantity | None = None
     mode: Annotated[Mode, inert("the directory would have these permission bits")] | None = None
 

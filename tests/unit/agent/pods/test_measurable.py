@@ -33,6 +33,7 @@ async def test_a_running_pod_is_measured_with_its_containers_and_own_volumes(bed
     (container,) = target.containers
     assert (container.id, container.name, container.engine_name, container.image) == (app.id, "app", app.name, IMAGE)
     assert (container.cpu_request_millis, container.cpu_limit_millis) == (100, 250)
+    assert not target.limited
     assert container.memory_limit_bytes == 1 << 20 and container.started_at == bed.clock.wall()
     (volume,) = target.volumes
     assert volume.name == "own" and volume.path.is_dir()

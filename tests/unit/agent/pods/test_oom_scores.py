@@ -41,6 +41,7 @@ def requests(mib: int) -> Resources:
         pytest.param([requests(999)], [3], id="nearly all of the memory"),
         pytest.param([replace(LIMITED, memory_request_bytes=1)], [999], id="a request below the limit"),
         pytest.param([Resources(cpu_request_millis=1)], [999], id="only CPU"),
+        pytest.param([Resources(ephemeral_storage_limit_bytes=1)], [1000], id="a disk does not count"),
     ],
 )
 def test_scores(resources: list[Resources], expected: list[int]) -> None:

@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from agent.amounts import Amount, requests_of
 from agent.model import Container, Pod, PodPhase, PodUid, Resources, RestartPolicy
-from agent.pods.room import Amount, amount_of, without_room
+from agent.pods.room import without_room
 from agent.statuses import Capacity
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, Bed, desired, pod
 
 GIB = 1 << 30
-NODE = Capacity(cpu_millis=1000, memory_bytes=GIB, pods=3)
+NODE = Capacity(cpu_millis=1000, memory_bytes=GIB, pods=3, ephemeral_storage_bytes=GIB)
 
 
-def container(cpu: int = 0, memory: int = 0, *, policy: RestartPolicy | None = None) -> Container:
-    resources = Resources(cpu_request_millis=cpu, memory_request_bytes=memory)
+def container(cpu: int = 0, memory: int = 0, disk: int = 0, *, policy: RestartPolicy | None = None) -> Container:
+    resources = Resources(cpu_request_millis=cpu, memory_request_bytes=memory, ephemeral_storage_request_bytes=disk)
     return Container("app", IMAGE, resources=resources, restart_policy=policy)
 
 
@@ -29,12 +30,12 @@ def numbered(number: int, *containers: Container, **changes: object) -> Pod:
 
 def test_init_containers_run_beside_the_sidecars_before_them_and_before_the_containers() -> None:
     side, init = container(300, policy=RestartPolicy.ALWAYS), container(500)
-    assert amount_of(pod(containers=(container(100), container(200)))) == Amount(300)
-    assert amount_of(pod(containers=(container(100),), init_containers=(init,))) == Amount(500)
+    assert requests_of(pod(containers=(container(100), container(200)))) == Amount(300)
+    assert requests_of(pod(containers=(container(100),), init_containers=(init,))) == Amount(500)
     web = pod(containers=(container(100),), init_containers=(replace(side, name="s"), replace(init, name="i")))
-    assert amount_of(web) == Amount(800)
+    assert requests_of(web) == Amount(800)
     web = pod(containers=(container(600),), init_containers=(replace(init, name="i"), replace(side, name="s")))
-    assert amount_of(web) == Amount(900)
+    assert requests_of(web) == Amount(900)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,11 @@ def test_init_containers_run_beside_the_sidecars_before_them_and_before_the_cont
         ),
         pytest.param(
             [numbered(1, container(memory=GIB)), numbered(2, container(memory=1))], {"u2": "OutOfmemory"}, id="memory"
+        ),
+        pytest.param(
+            [numbered(1, container(disk=GIB)), numbered(2, container(disk=1))],
+            {"u2": "OutOfephemeral-storage"},
+            id="disk",
         ),
         pytest.param([numbered(1, container(memory=GIB)), numbered(2)], {}, id="a pod without requests"),
         pytest.param([numbered(number) for number in range(1, 5)], {"u4": "OutOfpods"}, id="too many pods"),

@@ -133,6 +133,14 @@ def test_a_volume_that_is_too_large_has_a_file_system_but_no_usage(
     assert caplog.text.count("volume data of pod default/web") == 1
 
 
+def test_a_part_of_a_large_volume_is_counted_if_that_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diskmeter, "MOST_FILES", 3)
+    write(tmp_path, {f"volume/{number}": "x" * 5000 for number in range(9)})
+    meter = DiskMeter(tmp_path, lambda: 2.0, monotonic=lambda: 0.0, partly=True)
+    used = meter.measure(pods(tmp_path / "volume"), {}).volumes[("u1", "data")].used_bytes
+    assert used is not None and 5000 < used < counted(tmp_path / "volume").used_bytes
+
+
 def test_a_count_ends_when_the_agent_stops(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, {"volume/file": ""})
     meter = DiskMeter(tmp_path, lambda: 2.0)

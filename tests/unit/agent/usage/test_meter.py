@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from agent.usage.joining import Readings, joined
 from agent.usage.links import traffic
 from agent.usage.meter import Meter
 from agent.usage.targets import ContainerTarget, PodTarget, VolumeTarget
+from agent.usage.written import Written
 from tests.fakes.sessions import until
 from tests.unit.agent.fakes import HandClock
 from tests.unit.agent.usage.texts import APP, PROC, SANDBOX, Kernel, write
@@ -78,9 +81,13 @@ class Pods:
         self.pods = (
             PodTarget("u1", "default", "web", started_at, sandbox=sandbox, containers=(app,), volumes=volumes),
         )
+        self.written: list[dict[str, Written]] = []
 
     def measurable(self) -> tuple[PodTarget, ...]:
         return self.pods
+
+    def take_written(self, written: Mapping[str, Written]) -> None:
+        self.written.append(dict(written))
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -102,6 +109,18 @@ async def test_the_meter_measures_pods_and_disks(tmp_path: Path, version: int) -
     assert pod.sandbox is not None and pod.sandbox.cpu_nano_cores == 0
     assert pod.volumes["data"].used_bytes and isinstance(pod.volumes["data"], Space)
     assert meter.snapshot.machine.state is not None
+
+
+async def test_only_pods_with_limits_are_measured_for_them(tmp_path: Path) -> None:
+    write(tmp_path, {"volume/file": "x" * 5000})
+    pods = Pods(tmp_path / "volume", 0.0)
+    meter = Meter("node-1", tmp_path, HandClock(), link_of=lambda uid: "", proc=Kernel(tmp_path, 2).proc)
+    await meter.measure_limited(pods)
+    assert pods.written == []
+    pods.pods = (replace(pods.pods[0], limited=True), replace(pods.pods[0], uid="u2"))
+    await meter.measure_limited(pods)
+    ((uid, found),) = pods.written[0].items()
+    assert uid == "u1" and found.volumes["data"] > 5000 and found.containers == {}
 
 
 async def test_the_meter_goes_on_after_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,12 +21,14 @@ from agent.model import (
     ObjectRef,
     Pod,
     PodUid,
+    Resources,
     Secret,
     UnsupportedVolume,
     Volume,
     VolumeMount,
     VolumeSource,
 )
+from agent.statuses import Capacity
 from agent.volumes.errors import VolumeError
 from agent.volumes.manager import Volumes
 from agent.volumes.subpaths import SubPath
@@ -115,6 +117,38 @@ def test_memory_volume_is_mounted_with_its_size_and_unmounted(bed: Bed) -> None:
     assert bed.memory.mounted == {path: 4096}
     bed.volumes.clean(UID)
     assert bed.memory.mounted == {}
+
+
+@pytest.mark.parametrize(
+    ("own", "containers", "node", "expected"),
+    [
+        (0, (), 0, 0),
+        (0, (), 9000, 9000),
+        (5000, (100, 200), 9000, 300),
+        (200, (100, 200), 9000, 200),
+        (0, (100, 0), 9000, 9000),
+        (5000, (100, 0), 9000, 5000),
+        (0, (5000, 5000), 9000, 9000),
+    ],
+    ids=["no bound", "node", "pod", "own", "a container without", "own without that of the pod", "pod beyond the node"],
+)
+def test_a_volume_in_memory_is_not_larger_than_what_the_pod_may_use(
+    tmp_path: Path, own: int, containers: tuple[int, ...], node: int, expected: int
+) -> None:
+    memory = FakeMemoryFiles()
+    volumes = Volumes(
+        state_dir=tmp_path,
+        host_path_root=tmp_path,
+        memory=memory,
+        binds=FakeBinds(),
+        node=Capacity(cpu_millis=0, memory_bytes=node, pods=0),
+    )
+    limited = tuple(
+        Container(f"c{number}", "web:1", resources=Resources(memory_limit_bytes=limit))
+        for number, limit in enumerate(containers or (0,))
+    )
+    volumes.prepare(Pod(UID, "default", "web", limited, volumes=(Volume("v", EmptyDir("Memory", own)),)), DESIRED)
+    assert list(memory.mounted.values()) == [expected]
 
 
 def test_host_path_is_created_below_the_root_and_never_removed(bed: Bed) -> None:

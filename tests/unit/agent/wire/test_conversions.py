@@ -21,6 +21,7 @@ def test_pod() -> None:
         grace_period_s=5,
         restart_policy="OnFailure",
         ended_phase="Failed",
+        priority=-7,
         containers=[
             desired_pb2.Container(
                 name="app",
@@ -31,7 +32,7 @@ def test_pod() -> None:
                     desired_pb2.EnvVar(name="B", secret_key=desired_pb2.KeyRef(name="s", key="k", optional=True)),
                     desired_pb2.EnvVar(name="C", file_key=desired_pb2.FileKey(volume="e", path="p", key="k")),
                 ],
-                resources=desired_pb2.Resources(cpu_limit_millis=100),
+                resources=desired_pb2.Resources(cpu_limit_millis=100, ephemeral_storage_limit_bytes=5),
                 security_context=desired_pb2.SecurityContext(run_as_user=0),
                 image_pull_policy="Always",
             )
@@ -47,8 +48,10 @@ def test_pod() -> None:
     pod = desired.pod_from_proto(sent)
     assert (pod.uid, str(pod.ref), pod.deletion_at, pod.deleted) == ("u1", "default/web", 100.5, True)
     assert pod.restart_policy is model.RestartPolicy.ON_FAILURE and pod.ended_phase is model.PodPhase.FAILED
+    assert pod.priority == -7
     (app,) = pod.containers
     assert app.pull_policy is model.PullPolicy.ALWAYS and app.security.run_as_user == 0
+    assert app.resources == model.Resources(cpu_limit_millis=100, ephemeral_storage_limit_bytes=5)
     assert app.security.run_as_group is None and app.termination_message_path == "/dev/termination-log"
     assert app.env == (
         model.EnvVar("A", "1"),

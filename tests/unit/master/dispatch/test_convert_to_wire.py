@@ -36,22 +36,23 @@ from proto.gen import desired_pb2 as wire
 @pytest.mark.parametrize(
     ("requests", "limits", "expected"),
     [
-        pytest.param({}, {}, (0, 0, 0, 0), id="nothing"),
-        pytest.param({"cpu": "100m", "memory": "64Mi"}, {}, (100, 0, 64 << 20, 0), id="requests"),
-        pytest.param({}, {"cpu": "2", "memory": "1G"}, (2000, 2000, 10**9, 10**9), id="limits are requests too"),
-        pytest.param({"cpu": "0.5"}, {"cpu": "1"}, (500, 1000, 0, 0), id="both"),
-        pytest.param({"cpu": "1u"}, {}, (1, 0, 0, 0), id="rounded up"),
+        pytest.param({}, {}, (0, 0, 0, 0, 0, 0), id="nothing"),
+        pytest.param({"cpu": "100m", "memory": "64Mi"}, {}, (100, 0, 64 << 20, 0, 0, 0), id="requests"),
+        pytest.param({}, {"cpu": "2", "memory": "1G"}, (2000, 2000, 10**9, 10**9, 0, 0), id="limits are requests too"),
+        pytest.param({"cpu": "0.5"}, {"cpu": "1"}, (500, 1000, 0, 0, 0, 0), id="both"),
+        pytest.param({}, {"ephemeral-storage": "1Ki"}, (0, 0, 0, 0, 1024, 1024), id="a disk"),
+        pytest.param({"cpu": "1u"}, {}, (1, 0, 0, 0, 0, 0), id="rounded up"),
     ],
 )
-def test_quantities_become_numbers(
-    requests: dict[str, str], limits: dict[str, str], expected: tuple[int, int, int, int]
-) -> None:
+def test_quantities_become_numbers(requests: dict[str, str], limits: dict[str, str], expected: tuple[int, ...]) -> None:
     message = convert.resources_message(ResourceRequirements(requests=requests, limits=limits))
     assert expected == (
         message.cpu_request_millis,
         message.cpu_limit_millis,
         message.memory_request_bytes,
         message.memory_limit_bytes,
+        message.ephemeral_storage_request_bytes,
+        message.ephemeral_storage_limit_bytes,
     )
 
 

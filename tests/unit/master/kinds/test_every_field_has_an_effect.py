@@ -68,6 +68,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "Probe": _PROBES,
     "Lifecycle": _PROBES,
     "LifecycleHandler": _PROBES,
+    "ResourceRequirements": _CONVERT,
     "ExecAction": _PROBES,
     "HTTPGetAction": (*_PROBES, *_SECURITY),
     "HTTPHeader": _PROBES,

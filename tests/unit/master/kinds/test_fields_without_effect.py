@@ -172,8 +172,8 @@ RESIZE: Final = {"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotR
             id="the same in several containers",
         ),
         pytest.param(
-            pod([{"name": "a", "image": "i", "resources": {"limits": {"cpu": "1", "ephemeral-storage": "1Gi"}}}]),
-            [f"spec.containers[0].resources.{kind}[ephemeral-storage]" for kind in ("limits", "requests")],
+            pod([{"name": "a", "image": "i", "resources": {"limits": {"cpu": "1", "example.com/a": "1"}}}]),
+            ["spec.containers[0].resources.limits[example.com/a]"],
             id="another resource",
         ),
         pytest.param(
@@ -192,15 +192,11 @@ RESIZE: Final = {"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotR
             id="aliases in the host's network",
         ),
         pytest.param(
-            pod(volumes=[{"name": "a", "emptyDir": {"sizeLimit": "1Gi"}}]),
-            ["spec.volumes[0].emptyDir.sizeLimit"],
-            id="a size on a disk",
-        ),
-        pytest.param(
-            pod(volumes=[{"name": "a", "emptyDir": {"sizeLimit": "1Gi", "medium": "Memory"}}]),
+            pod([{"name": "a", "image": "i", "resources": {"limits": {"ephemeral-storage": "1Gi"}}}]),
             [],
-            id="a size in memory",
+            id="ephemeral storage",
         ),
+        pytest.param(pod(volumes=[{"name": "a", "emptyDir": {"sizeLimit": "1Gi"}}]), [], id="a volume's size"),
     ],
 )
 def test_the_warnings_about_a_pod(value: dict[str, Any], paths: list[str]) -> None:
@@ -208,11 +204,12 @@ def test_the_warnings_about_a_pod(value: dict[str, Any], paths: list[str]) -> No
 
 
 def test_a_template_is_warned_about_as_a_pod_is() -> None:
-    spec = pod([{"name": "a", "image": "i", **RESIZE}], volumes=[{"name": "a", "emptyDir": {"sizeLimit": "1"}}])["spec"]
+    tolerations = [{"key": "a", "operator": "Exists"}]
+    spec = pod([{"name": "a", "image": "i", **RESIZE}], tolerations=tolerations)["spec"]
     template = {"metadata": {"labels": {"a": "b"}}, "spec": spec}
     assert warnings(REPLICATIONCONTROLLER, {"metadata": {"name": "web"}, "spec": {"template": template}}) == [
         "spec.template.spec.containers[0].resizePolicy",
-        "spec.template.spec.volumes[0].emptyDir.sizeLimit",
+        "spec.template.spec.tolerations[0]",
     ]
 
 
