@@ -1,17 +1,25 @@
-"""The JSON of an object in pieces. Equal sets of fields in managedFields are one piece in memory, for all objects.
+"""The JSON of an object in pieces. Equal pieces are kept once in memory, for all objects.
 
-More than half of a pod's JSON are the sets of fields of its managers, and those of the pods of one template are equal.
+Pieces are the sets of fields in managedFields, and the spec of a kind that says which of its fields vary. More than
+half of a pod's JSON are the sets of fields of its managers, and a third is its spec; those of the pods of one template
+are equal, but for the name of the node.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 Text = tuple[bytes, ...]
-"""The pieces of one JSON text in their order. The second, the fourth and so on are sets of fields."""
+"""The pieces of one JSON text in their order."""
+
+
+class Fields(bytes):
+    """A piece that is a set of fields. Those of a text come first: they are its second piece, its fourth and so on."""
+
 
 _LIST: Final = b'"managedFields":['
 _FIELDS: Final = b'"fieldsV1":'
@@ -19,6 +27,8 @@ _FIELDS: Final = b'"fieldsV1":'
 _END: Final = b"}]"
 _NEXT: Final = b'},{"manager":'
 _MORE: Final = b',"subresource":'
+# What follows the spec, in all kinds that have a status.
+_STATUS: Final = b',"status":{'
 # Sets that were seen last. The objects of one template are written, and read at the start, one after the other.
 _REMEMBERED: Final = 512
 # A larger set is not shared: clients choose the sizes, and the sets above stay in memory.
@@ -27,10 +37,11 @@ _MOST_BYTES: Final = 16 << 10
 _MOST_SETS: Final = 32
 
 
-def divided(stored: bytes, before: Text = ()) -> Text:
+def divided(stored: bytes, before: Text = (), varying: Sequence[bytes] = ()) -> Text:
     """The pieces of a JSON text. `before`: those of the object's last state, with which it shares what is equal.
 
-    A text of another form than the API writes is one piece.
+    `varying`: what comes before the values in the spec that are pieces of their own, such as `"nodeName":"`, in the
+    order of the text. Without any, the spec is not shared. A text of another form than the API writes is one piece.
     """
     pieces: list[bytes] = []
     begin, start = 0, stored.find(_LIST)
@@ -39,7 +50,7 @@ def divided(stored: bytes, before: Text = ()) -> Text:
         position = len(pieces) + 1
         fields = before[position] if position < len(before) else b""
         # A complete JSON object cannot be the beginning of another one.
-        if not fields or not stored.startswith(fields, start):
+        if not isinstance(fields, Fields) or not stored.startswith(fields, start):
             try:
                 fields = _remembered(stored[start : _end(stored, start)])
             except ValueError:
@@ -49,7 +60,34 @@ def divided(stored: bytes, before: Text = ()) -> Text:
         start = stored.find(b"}", begin)
         if stored.startswith(_END, start):
             break
-    return (*pieces, stored[begin:])
+    if not varying or not pieces:
+        return (*pieces, stored[begin:])
+    sets = sum(isinstance(piece, Fields) for piece in before)
+    return (*pieces, *_with_spec(stored, begin, before[2 * sets :], varying))
+
+
+def _with_spec(stored: bytes, begin: int, before: Text, varying: Sequence[bytes]) -> list[bytes]:
+    """The pieces from `begin` on, where the sets of fields end: parts of the spec and the values between, the status.
+
+    `before`: those of the object's last state.
+    """
+    pieces: list[bytes] = []
+    for piece in before[:-1]:
+        if not stored.startswith(piece, begin):
+            break
+        pieces.append(piece)
+        begin += len(piece)
+    end = max(stored.rfind(_STATUS), begin)
+    for mark in varying:
+        start = stored.find(mark, begin, end)
+        if start >= 0:
+            start += len(mark)
+            stop = max(stored.find(b'"', start, end), start)
+            pieces += (_known(stored[begin:start]), _known(stored[start:stop]))
+            begin = stop
+    if begin < end:
+        pieces.append(_known(stored[begin:end]))
+    return [*pieces, stored[end:]]
 
 
 def _end(stored: bytes, start: int) -> int:
@@ -70,8 +108,18 @@ def _end(stored: bytes, start: int) -> int:
     return end
 
 
+def _known(piece: bytes) -> bytes:
+    """The same bytes, or those that were seen before."""
+    return _seen(piece) if len(piece) <= _MOST_BYTES else piece
+
+
 @lru_cache(maxsize=_REMEMBERED)
-def _remembered(fields: bytes) -> bytes:
+def _seen(piece: bytes) -> bytes:
+    return piece
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(fields: bytes) -> Fields:
     """The same bytes, or those that were seen before. Raises ValueError if they are not one JSON object.
 
     That is the case if a name of a field looks like the end of the set.
@@ -79,7 +127,7 @@ def _remembered(fields: bytes) -> bytes:
     msgspec.json.decode(fields, type=msgspec.Raw)
     if not fields.startswith(b"{"):
         raise ValueError("not an object")
-    return fields
+    return Fields(fields)
 
 
 def whole(text: Text) -> bytes:
@@ -89,7 +137,7 @@ def whole(text: Text) -> bytes:
 
 def lean(text: Text) -> bytes:
     """The JSON text with empty sets of fields, for readers of other fields: half as much to decode."""
-    return b"{}".join(text[::2])
+    return b"".join([b"{}" if isinstance(piece, Fields) else piece for piece in text])
 
 
 def size_of(text: Text) -> int:

@@ -78,6 +78,9 @@ class Resource(Generic[T]):
     hot: bool = False
     # What the cache can be asked by, besides namespace and name.
     indexes: tuple[Index, ...] = (OWNER,)
+    # For a kind whose objects are made from templates: the texts in their specs that differ between objects of one
+    # template, in the order of the JSON. The cache keeps the rest of equal specs once.
+    varying: tuple[str, ...] = ()
     # Other plurals in paths, which discovery does not list: `minions` for nodes.
     aliases: tuple[str, ...] = ()
     # What a create does, for a resource whose objects are only questions and never stored, such as TokenReview.

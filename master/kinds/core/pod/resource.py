@@ -47,5 +47,6 @@ POD = Resource(
         "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
     },
     indexes=(OWNER, LABEL, NODE, CLAIM),
+    varying=("nodeName",),
     has_generation=True,
 )

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from master.cache.text import _remembered, divided, lean, size_of, whole
+from master.cache.text import Text, _remembered, divided, lean, size_of, whole
 
 
 def entry(fields: bytes, manager: bytes = b"kubectl", more: bytes = b"") -> bytes:
@@ -55,6 +55,60 @@ def test_the_text_stays_the_same(text: bytes) -> None:
     assert whole(pieces) == text
     assert size_of(pieces) == len(text)
     assert len(pieces) % 2 == 1
+    # With any state before, and any value that varies.
+    for before in ((), pieces, divided(POD, varying=MARKS)):
+        assert whole(divided(text, before, MARKS)) == text
+        assert lean(divided(text, before, MARKS)) == lean(pieces)
+
+
+MARKS = (b'"nodeName":"', b'"hostname":"')
+
+
+def pod(
+    name: bytes, node: bytes = b"", *, before: Text = (), phase: bytes = b"Running", image: bytes = b"web:1"
+) -> Text:
+    where = b'"nodeName":"%b",' % node if node else b""
+    spec = b'{"containers":[{"image":"%b"}],%b"restartPolicy":"Always"},"status":{"phase":"%b"}' % (image, where, phase)
+    return divided(stored(name, entry(SPEC), spec=spec), before, MARKS)
+
+
+POD = whole(pod(b"a", b"node-1"))
+
+
+def test_the_specs_of_one_template_are_the_same_bytes_wherever_the_pods_are() -> None:
+    a, b = pod(b"a", b"node-1"), pod(b"b", b"node-2", phase=b"Pending")
+    assert [ours is theirs for ours, theirs in zip(a, b, strict=True)] == [False, True, True, False, True, False]
+    assert (a[3], b[3]) == (b"node-1", b"node-2")
+    assert a[-1] == b',"status":{"phase":"Running"}}'
+
+
+def test_a_new_state_shares_the_spec_of_the_last_one_however_long_ago_that_was() -> None:
+    before = pod(b"a", b"node-1", phase=b"Pending")
+    for number in range(1000):
+        pod(b"other", b"node-3", image=b"web:%d" % number)
+    after = pod(b"a", b"node-1", before=before)
+    assert [new is old for new, old in zip(after, before, strict=True)] == [False, True, True, True, True, False]
+
+
+def test_a_spec_that_changes_is_divided_again() -> None:
+    before = pod(b"a", b"node-1")
+    assert pod(b"a", b"node-10", before=before)[2] is before[2]
+    assert pod(b"a", b"node-1", before=pod(b"a")) == before
+    assert whole(pod(b"a", before=before)) == whole(pod(b"a"))
+
+
+@pytest.mark.parametrize(
+    "spec", [b'{"nodeName":"', b'{"nodeName":"","hostname":"h"}', b'{"hostname":"h","nodeName":"n"}']
+)
+def test_a_spec_of_another_form_stays_the_same(spec: bytes) -> None:
+    text = stored(b"a", entry(SPEC), spec=spec)
+    assert whole(divided(text, varying=MARKS)) == text
+
+
+def test_a_large_spec_is_not_kept_for_others() -> None:
+    large = b"x" * 20_000
+    a, b = pod(b"a", image=large), pod(b"a", image=large)
+    assert a == b and a[2] is not b[2]
 
 
 def test_the_lean_text_lacks_the_sets_and_nothing_else() -> None:
