@@ -14,6 +14,10 @@ that they belong to. Times are medians unless a name says otherwise.
   by the same of a loop that follows the events and uses the SDK; and the difference (restarts.py).
 - `config_map_p99_s`: from the response to a change of a config map until the file in a running pod has it (files.py).
 - `exec_ratio`: `true` in a container by a websocket of the API, divided by the engine's own exec (commands.py).
+- `cp_from_ratio`, `cp_to_ratio`: 100 MB by `kubectl cp` from a container and into one, divided by `docker cp`
+  (copies.py).
+- `portforward_from_ratio`, `portforward_to_ratio`: bytes per second from a port of a pod and to it, by a websocket of
+  the API, divided by those of a bare relay over the same hops (forwarding.py, relay.py).
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from collections.abc import Iterator
 from lab.config import KUBERNETES_PERIODS
 from lab.plugin.clusters import running_cluster
 from tests.bench.areas import pod
-from tests.bench.areas.agent import commands, files, hundred, restarts
+from tests.bench.areas.agent import commands, copies, files, forwarding, hundred, restarts
 from tests.bench.figure import Figure
 
 NODE = "node1"
@@ -34,6 +38,8 @@ def measure() -> Iterator[Figure]:
         yield from restarts.measure(cluster, client, NODE)
         yield files.config_map(cluster, client, NODE)
         yield commands.round_trip(cluster, client, NODE)
+        yield from copies.measure(cluster, client, NODE)
+        yield from forwarding.measure(cluster, client, NODE)
         yield from hundred.measure(cluster, client, NODE)
     ratio = next(figure for figure in pod.measure() if figure.name == "create_to_ready_ratio")
     yield Figure("agent", ratio.name, ratio.value, ratio.unit, goal=0.75, floor=1.0)
