@@ -5,6 +5,7 @@ Owns the choice of implementations (Docker, netstack). Imported late, as its imp
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack
 
 from agent import host, resolvconf
@@ -34,6 +35,8 @@ from netstack.monitor import DriftMonitor
 from netstack.node import NodeNetwork
 from netstack.pods import host_link_name
 from netstack.rulesmonitor import RulesMonitor
+
+log = logging.getLogger(__name__)
 
 
 def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: AsyncExitStack) -> tuple[Node, SessionLoop]:
@@ -98,6 +101,8 @@ def _network(config: AgentConfig, node: Node, clock: Clock) -> AgentNetwork:
 
 
 def _settings(config: AgentConfig, identity: Identity, vitals: Vitals) -> PodsConfig:
+    if config.container_pids_limit and not host.has_pids_controller():
+        log.warning("container_pids_limit has no effect: the kernel has no cgroup controller for pids")
     return PodsConfig(
         cluster_id=identity.cluster_id,
         node_name=config.node_name,
@@ -116,4 +121,5 @@ def _settings(config: AgentConfig, identity: Identity, vitals: Vitals) -> PodsCo
             unsafe_sysctls=config.allowed_unsafe_sysctls,
         ),
         longest_container_backoff_s=config.longest_container_backoff_s,
+        container_pids=config.container_pids_limit,
     )

@@ -60,6 +60,9 @@ class AgentConfig:
     longest_container_backoff_s: float = 300.0
     """Longest delay before a container that crashes again and again is restarted, in seconds, from 1 to 300
     (`maxContainerRestartPeriod` of Kubernetes). The first delay is 10 s, or this one if it is shorter."""
+    container_pids_limit: int = 4096
+    """How many processes and threads a container may have (Kubernetes' `podPidsLimit`, but for each container), so that
+    no container can use up those of the node; 0: no limit. New containers get it."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
@@ -111,6 +114,8 @@ def _check(config: AgentConfig) -> None:
         raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
     if not 1 <= config.longest_container_backoff_s <= _LONGEST_BACKOFF_S:
         raise ValueError(f"longest_container_backoff_s: must be from 1 to {_LONGEST_BACKOFF_S}")
+    if config.container_pids_limit < 0:
+        raise ValueError("container_pids_limit: must not be negative")
     for name in config.allowed_unsafe_sysctls:
         if not name.startswith(_POD_SYSCTLS):
             raise ValueError(f"allowed_unsafe_sysctls: {name!r} is not a parameter that each pod has for itself")

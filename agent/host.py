@@ -38,6 +38,7 @@ _ALL_UIDS: Final = ["0", "0", "4294967295"]
 _UCRED: Final = struct.Struct("iII")
 """pid, uid and gid: unix(7), SO_PEERCRED."""
 _CONNECT_S: Final = 1.0
+_CONTROLLERS: Final = Path("/sys/fs/cgroup/cgroup.controllers")
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,12 @@ def has_selinux() -> bool:
 def has_seccomp() -> bool:
     """Whether the kernel has seccomp filters."""
     return Path("/proc/sys/kernel/seccomp/actions_avail").exists()
+
+
+def has_pids_controller() -> bool:
+    """Whether the kernel can bound how many processes a cgroup has."""
+    rows = (line.split() for line in _read(Path("/proc/cgroups")).splitlines())
+    return any(row[0] == "pids" and row[-1] == "1" for row in rows if row) or "pids" in _read(_CONTROLLERS).split()
 
 
 def memory_bytes() -> int:

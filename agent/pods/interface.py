@@ -95,6 +95,8 @@ class PodsConfig:
     """Where the file system of the host is, of which pods in its network get `etc/hosts`."""
     security: HostSecurity = HostSecurity()
     longest_container_backoff_s: float = 300.0
+    container_pids: int = 0
+    """How many processes and threads a container may have; 0: no limit."""
 
     @property
     def seccomp_profiles(self) -> Path:

@@ -80,6 +80,7 @@ def container_spec(
         limits=limits(
             container.resources,
             oom_score=_allowed(config, score_of(pod, container, memory_bytes=config.memory_bytes)),
+            pids=config.container_pids,
         ),
         privileges=privileges,
         cgroup_parent=config.cgroup_parent,
@@ -123,8 +124,11 @@ def propagation_of(mount: VolumeMount) -> str:
     return _PROPAGATIONS[mount.propagation]
 
 
-def limits(resources: Resources, *, oom_score: int = 0) -> CgroupLimits:
-    """Cgroup settings by Kubernetes' formulas: a request sets the shares, a limit the quota."""
+def limits(resources: Resources, *, oom_score: int = 0, pids: int = 0) -> CgroupLimits:
+    """Cgroup settings by Kubernetes' formulas: a request sets the shares, a limit the quota.
+
+    `pids` is the node's limit for each container.
+    """
     request_millis = resources.cpu_request_millis or resources.cpu_limit_millis
     quota_us = resources.cpu_limit_millis * _PERIOD_US // 1000
     return CgroupLimits(
@@ -133,6 +137,7 @@ def limits(resources: Resources, *, oom_score: int = 0) -> CgroupLimits:
         cpu_period_us=_PERIOD_US if quota_us else 0,
         memory_bytes=resources.memory_limit_bytes,
         oom_score_adj=oom_score,
+        pids=pids,
     )
 
 

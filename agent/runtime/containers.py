@@ -30,6 +30,8 @@ class CgroupLimits:
     cpu_period_us: int = 0
     memory_bytes: int = 0
     oom_score_adj: int = 0
+    pids: int = 0
+    """How many processes and threads there may be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,8 @@ def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
         # The swap limit includes memory: equal values mean no swap.
         mem_limit=limits.memory_bytes or None,
         memswap_limit=limits.memory_bytes or None,
+        # Podman has a limit of its own if the request has none.
+        pids_limit=limits.pids or -1,
         oom_score_adj=limits.oom_score_adj,
         privileged=privileges.privileged,
         read_only=privileges.read_only_root,

@@ -37,6 +37,7 @@ def test_values_take_their_types() -> None:
         pytest.param({"master": "10.0.0.1:6443"}, "master: .* is not of the form https", id="master"),
         pytest.param({"node_address": "nowhere"}, "node_address", id="address"),
         pytest.param({"max_pods": 0}, "max_pods", id="pods"),
+        pytest.param({"container_pids_limit": -1}, "container_pids_limit", id="processes"),
         pytest.param({"audit_s": 0}, "audit_s", id="audit"),
         pytest.param({"audit_s": float("nan")}, "audit_s", id="not a number"),
         pytest.param({"audit_s": float("inf")}, "audit_s", id="endless"),

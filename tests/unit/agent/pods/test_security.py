@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,13 @@ async def test_sysctls_are_set_in_the_sandbox(bed: Bed) -> None:
     sandbox, app = await specs(bed, pod(sysctls=(Sysctl("kernel.shm_rmid_forced", "1"),)))
     assert sandbox_body(sandbox)["HostConfig"]["Sysctls"] == {"kernel.shm_rmid_forced": "1"}
     assert "Sysctls" not in create_body(app)["HostConfig"]
+
+
+@pytest.mark.parametrize(("limit", "asked"), [(4096, 4096), (0, -1)], ids=["some", "any number"])
+async def test_the_node_bounds_the_processes_of_a_container(bed: Bed, limit: int, asked: int) -> None:
+    bed.config = replace(bed.config, container_pids=limit)
+    _, app = await specs(bed, pod())
+    assert create_body(app)["HostConfig"]["PidsLimit"] == asked
 
 
 def test_a_plain_container_asks_for_nothing() -> None:
