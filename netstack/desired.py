@@ -76,6 +76,40 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node that leads to a port of a pod.
+
+    `name` is `namespace/pod`, the protocol is tcp, udp or sctp. `address` is the only address of the node that has the
+    port; None: all have it. An address of the loopback has no rules: netstack leaves it to its caller.
+    """
+
+    name: str
+    protocol: str
+    port: int
+    pod_port: int
+    address: IPv4Address | None = None
+
+    def __post_init__(self) -> None:
+        if not _SAFE_NAME.fullmatch(self.name):
+            raise ValueError(f"pod name {self.name!r} cannot be used in a rule comment")
+        if self.protocol not in _PROTOCOLS:
+            raise ValueError(f"pod {self.name}: protocol {self.protocol!r} is not tcp, udp or sctp")
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPort:
+    """A host port of a pod that has an address."""
+
+    host: HostPort
+    pod: IPv4Address
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the port leads to."""
+        return Endpoint(self.pod, self.host.pod_port)
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkState:
     """All peers and services of a node. `peers` does not contain the node itself.
 

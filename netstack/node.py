@@ -17,8 +17,17 @@ from typing import Final
 from netstack import changes as c
 from netstack import ipv6, namespaces, pods
 from netstack.changes import Change
-from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, Repair, ServicePort
-from netstack.errors import NetstackError, NotThere
+from netstack.desired import (
+    Endpoint,
+    HostPort,
+    NetworkState,
+    NodeSettings,
+    Peer,
+    PublishedPort,
+    Repair,
+    ServicePort,
+)
+from netstack.errors import NetstackError, NotThere, RulesRefused
 from netstack.ipam import AddressPool
 from netstack.kernel import HostKernel, Kernel
 from netstack.overlay.backend import Backend
@@ -26,13 +35,15 @@ from netstack.overlay.plan import plan
 from netstack.overlay.vxlan import VxlanBackend
 from netstack.pods import PodLink
 from netstack.records import PodRecords
-from netstack.services.flows import TCP, changed_frontends, stale
+from netstack.services.flows import TCP, Frontends, changed_frontends, stale
+from netstack.services.hostports import changed_host_ports, published
 from netstack.services.names import chain_names
 from netstack.services.rules import accepting_rules, ruleset
+from netstack.services.table import Table
 from netstack.services.writer import RuleWriter
 from netstack.state import Snapshot
 
-__all__ = ["Endpoint", "NetworkState", "NodeNetwork", "NodeSettings", "Peer", "Repair", "ServicePort"]
+__all__ = ["Endpoint", "HostPort", "NetworkState", "NodeNetwork", "NodeSettings", "Peer", "Repair", "ServicePort"]
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +72,7 @@ class NodeNetwork:
             self._pool.hold(pod.uid, pod.address)
         self._rules: RuleWriter | None = None
         self._state: NetworkState | None = None
+        self._ports: tuple[PublishedPort, ...] = ()  # as last written
         self._mtu = 0  # of the underlay, as last read
 
     def close(self) -> None:
@@ -81,29 +93,40 @@ class NodeNetwork:
         self._change([step for step in steps if not self._leads_to_services(step)])
         if self._state is None:
             ipv6.close(self._kernel, self._device_name)  # an earlier release left it open
-        self._writer().apply(ruleset(self._settings, state.services, dns=state.dns))
+        ports = published(self._records.all())
+        self._writer().apply(self._desired_rules(state, ports))
         self._change([step for step in steps if self._leads_to_services(step)])
         if self._state is None:
             self._write_other_variant()
-        self._forget_flows(state)
-        self._state = state
+        self._forget_flows(state, ports)
+        self._state, self._ports = state, ports
 
-    def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address:
-        """Create eth0 in the network namespace of that process. A pod keeps its address until it is released."""
-        return self.attach_namespace(pod_uid, namespaces.of_pid(netns_pid))
+    def attach_pod(self, pod_uid: str, netns_pid: int, ports: Sequence[HostPort] = ()) -> IPv4Address:
+        """Create eth0 in the network namespace of that process. A pod keeps its address until it is released.
 
-    def attach_namespace(self, pod_uid: str, namespace: str) -> IPv4Address:
+        `ports`: the host ports that lead to the pod until it is detached.
+        """
+        return self.attach_namespace(pod_uid, namespaces.of_pid(netns_pid), ports)
+
+    def attach_namespace(self, pod_uid: str, namespace: str, ports: Sequence[HostPort] = ()) -> IPv4Address:
         """Like `attach_pod`, for a namespace given by name or path. Raises HostNamespace for the host's own."""
         with self._kernel.pinned(namespace) as where:
             identity = self._kernel.identity(where)
             address = self._pool.claim(pod_uid)
-            pod = PodLink(pod_uid, address, namespace, identity)
+            pod = PodLink(pod_uid, address, namespace, identity, tuple(ports))
             self._records.put(pod)
             pods.connect(self._kernel, pod, where, mtu=self._pod_mtu(self._underlay_mtu()))
+        try:
+            self._publish(self._records.all())
+        except RulesRefused:
+            # A port that this kernel cannot have, perhaps of SCTP, must not stop all other changes of rules.
+            self._records.put(replace(pod, ports=()))
+            raise
         return address
 
     def detach_pod(self, pod_uid: str) -> None:
-        """Remove the pod's link; its address stays claimed."""
+        """Remove the pod's host ports, then its link; its address stays claimed."""
+        self._publish([pod for pod in self._records.all() if pod.uid != pod_uid])
         pods.disconnect(self._kernel.host, pod_uid)
         self._records.remove(pod_uid)
 
@@ -159,12 +182,12 @@ class NodeNetwork:
         A part that fails does not stop the others. Raises the first failure.
         """
         failures: list[Exception] = []
+        self._state = None  # no pod that is released writes rules again
         for part in (self._remove_rules, self._release_all, self._remove_links):
             try:
                 part()
             except (NetstackError, OSError) as error:
                 failures.append(error)
-        self._state = None
         if failures:
             for failure in failures[1:]:
                 logger.error("node %s: teardown: %s", self._settings.node_name, failure)
@@ -198,7 +221,7 @@ class NodeNetwork:
     def _audit_rules(self) -> Sequence[Repair]:
         if self._state is None:
             return ()
-        return self._writer().audit(ruleset(self._settings, self._state.services, dns=self._state.dns))
+        return self._writer().audit(self._desired_rules(self._state, self._ports))
 
     def _audit_other_variant(self) -> Sequence[Repair]:
         return () if self._state is None else self._write_other_variant()
@@ -234,11 +257,29 @@ class NodeNetwork:
         if steps:
             self._kernel.host.change(steps)
 
-    def _forget_flows(self, state: NetworkState) -> None:
-        """Delete conntrack entries of stale endpoints, after writing the rules, which decide about the next packet."""
+    def _publish(self, links: Iterable[PodLink]) -> None:
+        """Bring the rules to the host ports of these pods, if they changed. The first `apply` does it too."""
+        ports = published(links)
+        if self._state is not None and ports != self._ports:
+            self._writer().apply(self._desired_rules(self._state, ports))
+            self._forget_flows(self._state, ports)
+            self._ports = ports
+
+    def _desired_rules(self, state: NetworkState, ports: Sequence[PublishedPort]) -> dict[str, Table]:
+        return ruleset(self._settings, state.services, dns=state.dns, host_ports=ports)
+
+    def _changed_frontends(self, state: NetworkState, ports: Sequence[PublishedPort]) -> Frontends:
         before = () if self._state is None else self._state.services
-        local = (self._settings.node_address, self._settings.pod_cidr.network_address)
-        frontends = changed_frontends(before, state.services, local)
+        local: tuple[IPv4Address, ...] = (self._settings.node_address, self._settings.pod_cidr.network_address)
+        if ports == self._ports:
+            return changed_frontends(before, state.services, local)
+        local = tuple(entry.interface.ip for entry in self._kernel.host.addresses())
+        # Services come last: their node ports come before host ports in the rules.
+        return changed_host_ports(self._ports, ports, local) | changed_frontends(before, state.services, local)
+
+    def _forget_flows(self, state: NetworkState, ports: Sequence[PublishedPort]) -> None:
+        """Delete conntrack entries of stale endpoints, after writing the rules, which decide about the next packet."""
+        frontends = self._changed_frontends(state, ports)
         if not frontends:
             return
         try:

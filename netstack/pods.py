@@ -21,7 +21,7 @@ from typing import Final
 from netstack import changes as c
 from netstack import ipv6
 from netstack.changes import Change
-from netstack.desired import Repair
+from netstack.desired import HostPort, Repair
 from netstack.errors import NamespaceMissing, NetstackError, NotThere
 from netstack.kernel import Kernel
 from netstack.network import Network
@@ -42,12 +42,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PodLink:
-    """The record of one pod. The namespace is a path, `identity` the device and inode behind it."""
+    """The record of one pod. The namespace is a path, `identity` the device and inode behind it.
+
+    `ports` are the host ports that lead to the pod (services/hostports.py).
+    """
 
     uid: str
     address: IPv4Address
     namespace: str
     identity: tuple[int, int]
+    ports: tuple[HostPort, ...] = ()
 
     @property
     def host_link(self) -> str:

@@ -12,8 +12,10 @@ import zlib
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from hull import atomicfile
+from netstack.desired import HostPort
 from netstack.pods import PodLink
 
 
@@ -37,6 +39,9 @@ class PodRecords:
     def all(self) -> tuple[PodLink, ...]:
         return tuple(self._pods.values())
 
+    def of(self, uid: str) -> PodLink | None:
+        return self._pods.get(uid)
+
     def put(self, pod: PodLink) -> None:
         if self._pods.get(pod.uid) == pod:
             return
@@ -46,6 +51,7 @@ class PodRecords:
             "address": str(pod.address),
             "namespace": pod.namespace,
             "identity": list(pod.identity),
+            "ports": [_from_port(port) for port in pod.ports],
         }
         # Attaching the pod again makes a record that was lost in a power cut.
         atomicfile.write(path, json.dumps(fields | {"sum": _sum(fields)}), mode=0o644, durable=False)
@@ -69,9 +75,26 @@ def _read(path: Path) -> PodLink | None:
         if fields.pop("sum", None) not in (None, _sum(fields)):
             return None
         device, inode = fields["identity"]
-        return PodLink(fields["uid"], IPv4Address(fields["address"]), fields["namespace"], (int(device), int(inode)))
+        return PodLink(
+            fields["uid"],
+            IPv4Address(fields["address"]),
+            fields["namespace"],
+            (int(device), int(inode)),
+            # Releases before host ports wrote none.
+            tuple(map(_to_port, fields.get("ports", ()))),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _from_port(port: HostPort) -> dict[str, object]:
+    address = {} if port.address is None else {"address": str(port.address)}
+    return {"name": port.name, "protocol": port.protocol, "port": port.port, "pod_port": port.pod_port, **address}
+
+
+def _to_port(fields: Mapping[str, Any]) -> HostPort:
+    address = IPv4Address(fields["address"]) if "address" in fields else None
+    return HostPort(fields["name"], fields["protocol"], int(fields["port"]), int(fields["pod_port"]), address)
 
 
 def _sum(fields: Mapping[str, object]) -> int:

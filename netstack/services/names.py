@@ -38,6 +38,10 @@ class ChainNames:
         return f"{self.prefix}NODEPORTS"
 
     @property
+    def host_ports(self) -> str:
+        return f"{self.prefix}HOSTPORTS"
+
+    @property
     def postrouting(self) -> str:
         return f"{self.prefix}POSTROUTING"
 

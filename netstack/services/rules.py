@@ -2,6 +2,7 @@
 
 nat     PREROUTING, OUTPUT → SERVICES → CLUSTERIPS → NET-<a /26> → SVC-<service port> → SEP-<endpoint> → DNAT
                                       → NODEPORTS  → NP-<64 ports> → EXT-<service port> → MARK, SVC-…
+                                      → HOSTPORTS  → DNAT to a pod of this node (hostports.py)
         POSTROUTING → POSTROUTING: marked packets → masquerade; packets from pods to outside the cluster → masquerade
 filter  FORWARD, OUTPUT: a packet that still has an address of the service CIDR found no endpoint: REJECT
         FORWARD: packets of pods are accepted, whatever policy Docker or a firewall has set
@@ -19,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address
 from typing import Final
 
-from netstack.desired import Endpoint, NodeSettings, ServicePort
+from netstack.desired import Endpoint, NodeSettings, PublishedPort, ServicePort
+from netstack.services.hostports import Chains, host_port_rules
 from netstack.services.names import NET_PREFIX, PORTS, ChainNames, block_of, chain_names
 from netstack.services.table import Table
 
@@ -32,17 +34,19 @@ _RESET: Final = "-j REJECT --reject-with tcp-reset"
 
 _DNS_PORT: Final = 53
 
-Chains = dict[str, tuple[str, ...]]
-
 
 def ruleset(
-    settings: NodeSettings, services: Iterable[ServicePort], *, dns: IPv4Address | None = None
+    settings: NodeSettings,
+    services: Iterable[ServicePort],
+    *,
+    dns: IPv4Address | None = None,
+    host_ports: Sequence[PublishedPort] = (),
 ) -> dict[str, Table]:
     """All our rules on this node, by table. `dns`: the address at which the node answers DNS."""
     names = chain_names(settings.owner)
     ordered = sorted(services, key=lambda service: (service.cluster_ip, service.protocol.lower(), service.port))
     return {
-        "nat": Table(_nat(settings, names, ordered), _nat_hooks(settings, names)),
+        "nat": Table(_nat(settings, names, ordered, host_ports), _nat_hooks(settings, names)),
         "filter": Table(_filter(settings, names, ordered, dns), _filter_hooks(settings, names)),
     }
 
@@ -59,14 +63,18 @@ def probability(remaining: int) -> str:
     return f"{round(2**31 / remaining) / 2**31:.11f}"
 
 
-def _nat(settings: NodeSettings, names: ChainNames, services: Sequence[ServicePort]) -> Chains:
+def _nat(
+    settings: NodeSettings, names: ChainNames, services: Sequence[ServicePort], host_ports: Sequence[PublishedPort]
+) -> Chains:
     alive = [service for service in services if service.endpoints]
+    published = host_port_rules(settings, names, host_ports)
+    # Not for 127.0.0.1, which cannot be the source of a packet to another host: the packet would be lost.
+    local = "! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL"
     chains: Chains = {
         names.services: (
             f"-d {settings.service_cidr} -j {names.cluster_ips}",
-            # Not for 127.0.0.1, which cannot be the source of a packet to another host: the connection is refused, and
-            # does not hang.
-            f"! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j {names.node_ports}",
+            f"{local} -j {names.node_ports}",
+            *(f"{local} -j {chain}" for chain in published),
         ),
         names.mark: (f"-j MARK --set-xmark {MARK}",),
         # Remove the mark, because the VXLAN packet around this one would inherit it.
@@ -78,6 +86,7 @@ def _nat(settings: NodeSettings, names: ChainNames, services: Sequence[ServicePo
     }
     chains |= _cluster_ips(names, alive)
     chains |= _node_ports(names, [service for service in alive if service.node_port])
+    chains |= published
     for service in alive:
         chains |= _service(names, service)
     return chains

@@ -22,7 +22,7 @@ from netrig import topology
 from netrig.plugin.fixtures import MakeProber, MakeResponder
 from netrig.probe import Connection, Flow, Outcome, Probe, Result, ask, ask_udp
 from netrig.topology import Topology
-from netstack.desired import NetworkState, NodeSettings, Peer, ServicePort
+from netstack.desired import HostPort, NetworkState, NodeSettings, Peer, ServicePort
 from netstack.kernel import HostKernel
 from netstack.node import NodeNetwork
 
@@ -118,11 +118,11 @@ class Cluster:
         )
         return replace(self.state, peers=peers)
 
-    def pod(self, node: Node) -> Pod:
-        """A pod that answers on port 8080 with its uid."""
+    def pod(self, node: Node, *ports: HostPort) -> Pod:
+        """A pod that answers on port 8080 with its uid, and its host ports."""
         uid = f"pod-{next(self.numbers)}"
         where = self.namespace(uid)
-        address = node.network.attach_namespace(uid, where)
+        address = node.network.attach_namespace(uid, where, ports)
         self.responder(where, POD_PORT, name=uid)
         return Pod(uid, where, address, node)
 

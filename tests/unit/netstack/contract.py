@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netstack import changes as c
-from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, ServicePort
+from netstack.desired import Endpoint, HostPort, NetworkState, NodeSettings, Peer, ServicePort
 from netstack.errors import (
     AlreadyThere,
     HostNamespace,
@@ -337,6 +337,25 @@ class NodeContract:
             assert node.audit() == ()
         kernel.close()
         node.close()
+
+    def test_host_ports_come_and_go_with_their_pod(self, host: Host, node: NodeNetwork) -> None:
+        node.apply(STATE)
+        kernel = host.open()
+        tool = kernel.rule_tool("SAMPAN-")
+        before = _rules(tool.save())
+        ports = [HostPort("default/web", protocol, 80, 8080) for protocol in ("tcp", "udp")]
+        address = node.attach_namespace("uid-1", host.namespace(), ports)
+        assert tool.save().count(f"-j DNAT --to-destination {address}:8080") == 2
+        assert node.audit() == ()
+        node.close()
+        again = host.node()
+        again.apply(STATE)
+        assert again.audit() == ()
+        again.detach_pod("uid-1")
+        assert _rules(tool.save()) == before
+        assert again.audit() == ()
+        kernel.close()
+        again.close()
 
     def test_rules_are_repaired_and_teardown_leaves_none(self, host: Host, node: NodeNetwork) -> None:
         node.apply(STATE)
