@@ -40,6 +40,9 @@ class FakeEngine:
         """Pieces of every log; None: the engine dies there."""
         self.hangs: Callable[[web.Request], bool] = lambda request: False
         self.fails: Failure = lambda request: None
+        """An answer in place of the work."""
+        self.fails_late: Failure = lambda request: None
+        """An answer after the work, in place of the right one."""
         self.output = frame(1, b"done\n")
         """What a command writes before it ends with the code 3."""
         self.files: dict[str, bytes] = {}
@@ -49,6 +52,8 @@ class FakeEngine:
         self.loses_events = False
         self.requests: list[str] = []
         """Method and path of each request, without the version of the API."""
+        self.made: list[str] = []
+        """The names of all containers that were ever created."""
         self.hung = asyncio.Semaphore(0)
         """Released by each request that begins to hang."""
         self.broken_off: asyncio.Queue[str] = asyncio.Queue()
@@ -122,6 +127,10 @@ class FakeEngine:
         failure = self.fails(request)
         if failure is not None:
             return failure
+        answer = await self._answer(request, version, path)
+        return self.fails_late(request) or answer
+
+    async def _answer(self, request: web.Request, version: str, path: str) -> web.StreamResponse:
         if path == "/version":
             return web.json_response(
                 {"Version": "20.10.24", "MinAPIVersion": self.minimum_version, "Components": self.components}
@@ -180,6 +189,7 @@ class FakeEngine:
             return _error(404, f"No such image: {body['Image']}")
         if any(each["Name"] == f"/{request.query['name']}" for each in self.containers.values()):
             return _error(409, f"Conflict. The container name {request.query['name']} is already in use")
+        self.made.append(request.query["name"])
         made = self.add(request.query["name"], status="created", labels=body.get("Labels"))
         self.publish("create", made)
         return web.json_response({"Id": made}, status=201)

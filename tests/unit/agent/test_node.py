@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent import host, model, statuses
+from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.desired import disk
 from agent.desired.state import DesiredState
@@ -29,6 +30,7 @@ from netstack.errors import RulesBusy
 from proto.gen import desired_pb2 as pb
 from proto.gen.session_pb2 import Cut
 from tests.fakes.sessions import AgentClock, until
+from tests.unit.agent.fakes import HandClock
 from tests.unit.agent.usage.texts import Kernel
 
 pytestmark = pytest.mark.timeout(20)
@@ -136,10 +138,10 @@ class FakePods:
 class Bench:
     """A node with fakes around it."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, clock: Clock | None = None) -> None:
         self.log: list[str] = []
         self.settings: list[NodeSettings] = []
-        self.clock = AgentClock()
+        self.clock = clock or AgentClock()
         self.config = AgentConfig(
             state_dir=tmp_path, node_name="node-1", master="https://127.0.0.1:1", node_address="10.0.0.1", audit_s=0.01
         )
@@ -315,6 +317,28 @@ async def test_a_hanging_engine_makes_the_node_unready(tmp_path: Path, monkeypat
         monkeypatch.undo()
         bench.receive(snapshot())
         await until(lambda: bench.ready()[0] == "True")
+
+
+@pytest.mark.parametrize(("call_s", "problem"), [(10.0, ""), (25.0, "no reply within 20 s")], ids=["slow", "hanging"])
+async def test_an_engine_that_takes_10_s_for_each_call_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call_s: float, problem: str
+) -> None:
+    clock = HandClock()
+    bench = Bench(tmp_path, clock)
+
+    async def slow() -> RuntimeVersion:
+        await clock.sleep(call_s)
+        return RuntimeVersion("slow", "1")
+
+    async with bench.running():
+        bench.receive(snapshot())
+        await until(lambda: bench.ready()[0] == "True")
+        monkeypatch.setattr(bench.node._runtime, "version", slow)
+        messages = []
+        for _ in range(30):
+            await clock.advance(5)
+            messages.append(bench.ready()[1] if bench.ready()[0] == "False" else "")
+        assert any(messages) == bool(problem) and problem in messages[-1]
 
 
 async def test_a_bug_in_applying_is_logged_once_and_retried(

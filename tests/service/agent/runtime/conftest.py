@@ -10,6 +10,7 @@ import pytest
 from agent.runtime.client import Limits
 from agent.runtime.docker import DockerRuntime
 from tests.fakes.docker_engine import FakeEngine, serving
+from tests.service.agent.runtime.node import Node
 
 
 @pytest.fixture
@@ -26,3 +27,9 @@ async def runtime(engine: FakeEngine) -> AsyncIterator[DockerRuntime]:
         yield made
     finally:
         await made.close()
+
+
+@pytest.fixture
+def node(runtime: DockerRuntime, engine: FakeEngine, tmp_path: Path) -> Node:
+    engine.images["sampan/pause:1"] = {"Id": "sha256:pause", "Config": {"User": ""}}
+    return Node(runtime, tmp_path / "state")
