@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 from typing import Final, Protocol, TypeVar
 
+from agent import model
 from agent.clock import Clock
 from agent.errors import AgentError
 from agent.model import PodUid
-from netstack.desired import NetworkState, NodeSettings, Repair
+from netstack.desired import HostPort, NetworkState, NodeSettings, Repair
 from netstack.errors import NetstackError
 
 DEBOUNCE_S: Final = 0.5
@@ -41,7 +42,7 @@ class Network(Protocol):
     """The part of netstack.node.NodeNetwork that is used."""
 
     def apply(self, state: NetworkState) -> None: ...
-    def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address: ...
+    def attach_pod(self, pod_uid: str, netns_pid: int, ports: Sequence[HostPort] = ()) -> IPv4Address: ...
     def detach_pod(self, pod_uid: str) -> None: ...
     def release_pod(self, pod_uid: str) -> None: ...
     def retain(self, pod_uids: Iterable[str]) -> object: ...
@@ -109,10 +110,10 @@ class AgentNetwork:
         """Free what an earlier agent left of all pods but these."""
         await self._call(self._configured().retain, frozenset(uids))
 
-    async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
-        """Claim the pod's address and connect the network namespace of `pid`."""
+    async def attach(self, uid: PodUid, pid: int, ports: Sequence[model.HostPort] = ()) -> IPv4Address:
+        """Claim the pod's address, connect the network namespace of `pid` and publish the ports."""
         await self._ready.wait()
-        return await self._call(self._configured().attach_pod, uid, pid)
+        return await self._call(self._configured().attach_pod, uid, pid, _host_ports(ports))
 
     async def detach(self, uid: PodUid) -> None:
         """Disconnect the pod; its address stays claimed."""
@@ -237,3 +238,20 @@ class AgentNetwork:
             return await loop.run_in_executor(self._thread, function, *arguments)
         except (NetstackError, OSError) as error:
             raise NetworkFault(f"{type(error).__name__}: {error}") from error
+
+
+def _host_ports(ports: Iterable[model.HostPort]) -> tuple[HostPort, ...]:
+    """Raises NetworkFault for a port that cannot exist."""
+    try:
+        return tuple(
+            HostPort(
+                name=port.pod,
+                protocol=port.protocol.lower(),
+                port=port.port,
+                pod_port=port.pod_port,
+                address=IPv4Address(port.address) if port.address else None,
+            )
+            for port in ports
+        )
+    except ValueError as error:
+        raise NetworkFault(f"host port: {error}") from error

@@ -22,7 +22,7 @@ from agent.model.containers import (
 )
 from agent.model.desired import ClusterDns, ConfigMap, Desired, Secret, ServiceEnv, ServiceEnvPort
 from agent.model.identity import ObjectRef, PodUid
-from agent.model.pods import DnsConfig, DnsPolicy, HostAlias, Pod, PodPhase, Sysctl
+from agent.model.pods import DnsConfig, DnsPolicy, HostAlias, HostPort, Pod, PodPhase, Sysctl
 from agent.model.requests import ConnectionRequest, LogOptions, LogRequest, ProcessRequest
 from agent.model.resourcefields import ResourceField
 from agent.model.volumes import (
@@ -61,6 +61,7 @@ __all__ = [
     "FilesVolume",
     "HostAlias",
     "HostPath",
+    "HostPort",
     "KeyRef",
     "KeyToPath",
     "KeysSource",

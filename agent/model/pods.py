@@ -37,6 +37,25 @@ class PodPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the node that leads to a port of a pod. `address`: the only one that has it; empty: all of the node.
+
+    `pod` is `namespace/name`, for people.
+    """
+
+    pod: str
+    protocol: str
+    port: int
+    pod_port: int
+    address: str = ""
+
+    def clashes_with(self, other: HostPort) -> bool:
+        """Whether one node cannot have both."""
+        same = (self.protocol, self.port) == (other.protocol, other.port)
+        return same and (self.address == other.address or "" in (self.address, other.address))
+
+
+@dataclass(frozen=True, slots=True)
 class HostAlias:
     """A line in the pod's hosts file."""
 

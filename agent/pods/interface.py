@@ -6,20 +6,24 @@ agent/session/reporter.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
-from agent.model import Pod, PodUid, TokenSource
+from agent.model import HostPort, Pod, PodUid, TokenSource
 from agent.statuses import NO_CAPACITY, Capacity, Event, PodStatus
 
 
 class PodNetwork(Protocol):
     """Connects pods to the node's network. All calls are idempotent; callers retry a call that raised."""
 
-    async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
-        """Claim the pod's address (only once in its life) and connect the network namespace of `pid`."""
+    async def attach(self, uid: PodUid, pid: int, ports: Sequence[HostPort] = ()) -> IPv4Address:
+        """Claim the pod's address (only once in its life) and connect the network namespace of `pid`.
+
+        Until the pod is detached, the ports of the node lead to it.
+        """
         ...
 
     async def detach(self, uid: PodUid) -> None:

@@ -43,6 +43,7 @@ from agent.pods.errors import ContainerConfigError
 from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles, seccomp_profile
 from agent.pods.hooks import Hooks
+from agent.pods.hostports import published_ports
 from agent.pods.images import Images
 from agent.pods.instances import create, kind_of
 from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
@@ -190,7 +191,8 @@ class Performer:
             self._view.address = self.desired.host_ip
         else:
             try:
-                self._view.address = str(await self._network.attach(self.pod.uid, action.pid))
+                ports = published_ports(self.pod)
+                self._view.address = str(await self._network.attach(self.pod.uid, action.pid, ports))
             except AgentError:
                 # The sandbox may be gone, or may have another pid.
                 await self._refresh(RefreshContainer(action.sandbox))

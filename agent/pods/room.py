@@ -1,16 +1,25 @@
-"""Whether the node has room for a pod: the kubelet's own admission, for pods that no scheduler has placed. No I/O.
+"""Whether the node has room and free ports for a pod: the kubelet's admission, for pods that no scheduler has placed.
 
-Owns the reasons, and the order in which pods get room.
+No I/O. Owns the reasons, and the order in which pods get room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from agent.amounts import Amount, requests_of
-from agent.model import Desired, Pod, PodUid
+from agent.model import Desired, HostPort, Pod, PodUid
 from agent.pods.admission import Refusal
+from agent.pods.hostports import taken_ports
 from agent.statuses import NO_CAPACITY, Capacity
+
+# The kubelet's reason and message.
+_NO_PORT: Final = Refusal(
+    "NodePorts",
+    "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+    final=True,
+)
 
 
 class Room:
@@ -29,24 +38,28 @@ class Room:
 
 
 def without_room(pods: Iterable[Pod], capacity: Capacity) -> dict[PodUid, Refusal]:
-    """The pods for which the node has no room, beside those that are older. Pods that have ended take none."""
+    """The pods for which the node has no room, or no port, beside older ones. Pods that have ended take none."""
     refused: dict[PodUid, Refusal] = {}
     used, count = Amount(), 0
-    if capacity == NO_CAPACITY:
-        return refused
+    ports: list[HostPort] = []
     for pod in sorted(pods, key=lambda pod: (pod.created_at, pod.uid)):
         if pod.ended_phase is not None:
             continue
-        amount = requests_of(pod)
+        amount, wanted = requests_of(pod), taken_ports(pod)
         problem = _problem(amount, used, count, capacity)
+        if problem is None and any(port.clashes_with(other) for port in wanted for other in ports):
+            problem = _NO_PORT
         if problem is not None:
             refused[pod.uid] = problem
         else:
             used, count = used + amount, count + 1
+            ports += wanted
     return refused
 
 
 def _problem(amount: Amount, used: Amount, count: int, capacity: Capacity) -> Refusal | None:
+    if capacity == NO_CAPACITY:
+        return None
     for name, requested, taken, most in (
         ("pods", 1, count, capacity.pods),
         ("cpu", amount.cpu_millis, used.cpu_millis, capacity.cpu_millis),

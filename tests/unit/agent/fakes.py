@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from agent.handlers import Handler
-from agent.model import Pod, PodUid, TokenSource
+from agent.model import HostPort, Pod, PodUid, TokenSource
 from agent.probes.interface import PASSED, Result, Target
 from agent.statuses import Event, PodStatus
 
@@ -67,11 +68,13 @@ class FakeNetwork:
     def __init__(self) -> None:
         self.addresses: dict[PodUid, IPv4Address] = {}
         self.wired: dict[PodUid, int] = {}
+        self.ports: dict[PodUid, tuple[HostPort, ...]] = {}
         self.calls: list[str] = []
         self.failures: list[Exception] = []
 
-    async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
+    async def attach(self, uid: PodUid, pid: int, ports: Sequence[HostPort] = ()) -> IPv4Address:
         self.calls.append(f"attach {uid}")
+        self.ports[uid] = tuple(ports)
         await asyncio.sleep(0)
         if pid <= 0:
             raise ValueError(f"pid {pid} has no network namespace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.network import DEBOUNCE_S, LINKS_AUDIT_S, AgentNetwork
-from netstack.desired import NetworkState, NodeSettings, Repair
+from netstack.desired import HostPort, NetworkState, NodeSettings, Repair
 from netstack.errors import RulesBusy
 from tests.fakes.sessions import until
 
@@ -62,7 +62,7 @@ class Audited:
         return ()
 
     def apply(self, state: NetworkState) -> None: ...
-    def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address:
+    def attach_pod(self, pod_uid: str, netns_pid: int, ports: Sequence[HostPort] = ()) -> IPv4Address:
         return IPv4Address("10.244.1.2")
 
     def detach_pod(self, pod_uid: str) -> None: ...

@@ -17,9 +17,6 @@ from proto.gen import desired_pb2
 AGENT = Path(__file__).resolve().parents[3] / "agent"
 UNREAD = frozenset(
     {
-        # Only the scheduler and services use the ports. A node publishes none yet.
-        "ContainerPort.container_port",
-        "ContainerPort.host_port",
         # Properties of the model read them.
         "Pod.deletion_at",
         "RestartRule.exit_codes",

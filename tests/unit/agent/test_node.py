@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -25,7 +25,7 @@ from agent.usage.targets import PodTarget
 from agent.usage.written import Written
 from agent.vitals import Vitals
 from agent.wire.names import DnsContent
-from netstack.desired import NetworkState, NodeSettings, Repair
+from netstack.desired import HostPort, NetworkState, NodeSettings, Repair
 from netstack.errors import RulesBusy
 from proto.gen import desired_pb2 as pb
 from proto.gen.session_pb2 import Cut
@@ -57,7 +57,7 @@ class FakeNetwork:
         self.log.append(f"network of {len(state.peers)} peers")
         self.state = state
 
-    def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address:
+    def attach_pod(self, pod_uid: str, netns_pid: int, ports: Sequence[HostPort] = ()) -> IPv4Address:
         return IPv4Address("10.244.1.2")
 
     def detach_pod(self, pod_uid: str) -> None: ...

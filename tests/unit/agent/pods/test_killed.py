@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from agent.clock import Clock
-from agent.model import Container, EmptyDir, Pod, PodUid, Volume, VolumeMount
+from agent.model import Container, EmptyDir, HostPort, Pod, PodUid, Volume, VolumeMount
 from agent.runtime.containers import ContainerSpec
 from agent.runtime.fake import FakeRuntime
 from agent.runtime.records import ContainerId, ContainerRecord
@@ -86,8 +86,8 @@ class MortalNetwork(FakeNetwork):
         super().__init__()
         self.fate = fate
 
-    async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
-        return await self.fate.call(lambda: super(MortalNetwork, self).attach(uid, pid))
+    async def attach(self, uid: PodUid, pid: int, ports: Sequence[HostPort] = ()) -> IPv4Address:
+        return await self.fate.call(lambda: super(MortalNetwork, self).attach(uid, pid, ports))
 
     async def detach(self, uid: PodUid) -> None:
         await self.fate.call(lambda: super(MortalNetwork, self).detach(uid))

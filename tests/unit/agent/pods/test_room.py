@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from agent.amounts import Amount, requests_of
-from agent.model import Container, Pod, PodPhase, PodUid, Resources, RestartPolicy
+from agent.model import Container, ContainerPort, HostPort, Pod, PodPhase, PodUid, Resources, RestartPolicy
 from agent.pods.room import without_room
-from agent.statuses import Capacity
+from agent.statuses import NO_CAPACITY, Capacity
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, Bed, desired, pod
 
@@ -66,6 +66,69 @@ def test_init_containers_run_beside_the_sidecars_before_them_and_before_the_cont
 )
 def test_which_pods_have_no_room(pods: list[Pod], refused: dict[str, str]) -> None:
     assert {uid: refusal.reason for uid, refusal in without_room(pods, NODE).items()} == refused
+
+
+HTTP = ContainerPort(80, host_port=80)
+
+
+def with_port(number: int, port: ContainerPort, **changes: object) -> Pod:
+    return numbered(number, replace(container(), ports=(port,)), **changes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [
+        pytest.param(HTTP, HTTP, False, id="the same"),
+        pytest.param(HTTP, replace(HTTP, host_port=81), True, id="another port"),
+        pytest.param(HTTP, replace(HTTP, protocol="UDP"), True, id="another protocol"),
+        pytest.param(HTTP, replace(HTTP, host_ip="192.0.2.1"), False, id="all addresses and one"),
+        pytest.param(HTTP, replace(HTTP, host_ip="0.0.0.0"), False, id="all addresses, said in two ways"),
+        pytest.param(replace(HTTP, host_ip="192.0.2.2"), replace(HTTP, host_ip="192.0.2.1"), True, id="two addresses"),
+    ],
+)
+def test_two_pods_cannot_have_the_same_host_port(first: ContainerPort, second: ContainerPort, fits: bool) -> None:
+    for capacity in (NODE, NO_CAPACITY):
+        refused = without_room([with_port(2, second), with_port(1, first)], capacity)
+        assert {uid: refusal.reason for uid, refusal in refused.items()} == ({} if fits else {"u2": "NodePorts"})
+
+
+def test_ports_of_the_hosts_network_and_of_sidecars_count_and_those_of_ended_pods_do_not() -> None:
+    host = with_port(1, ContainerPort(80), host_network=True)
+    sidecar = replace(container(policy=RestartPolicy.ALWAYS), name="side", ports=(HTTP,))
+    init = replace(sidecar, restart_policy=None)
+    for pods, refused in (
+        ([host, with_port(2, HTTP)], {"u2"}),
+        ([numbered(1, init_containers=(sidecar,)), with_port(2, HTTP)], {"u2"}),
+        ([numbered(1, init_containers=(init,)), with_port(2, HTTP)], set()),
+        ([with_port(1, HTTP, ended_phase=PodPhase.FAILED), with_port(2, HTTP)], set()),
+        ([with_port(1, HTTP), with_port(2, HTTP), with_port(3, HTTP)], {"u2", "u3"}),
+    ):
+        assert without_room(pods, NODE).keys() == refused
+
+
+async def test_a_pod_without_a_free_port_fails_as_in_kubernetes(bed: Bed) -> None:
+    first, second = with_port(1, HTTP), with_port(2, HTTP)
+    async with bed.running(first, second):
+        assert bed.ready(first.uid)
+        status = bed.reporter.statuses[second.uid]
+        text = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+        assert (status.phase, status.reason) == (PodPhase.FAILED, "NodePorts")
+        assert status.message == f"Pod was rejected: {text}"
+
+
+async def test_the_network_publishes_the_host_ports_of_a_pod(bed: Bed) -> None:
+    ports = (HTTP, ContainerPort(53, host_port=1053, protocol="UDP", host_ip="0.0.0.0"), ContainerPort(9))
+    addressed = (replace(HTTP, host_port=82, host_ip="192.0.2.1"), replace(HTTP, host_port=83, host_ip="::"))
+    web = numbered(1, replace(container(), ports=(*ports, *addressed)))
+    host = numbered(2, replace(container(), ports=(ContainerPort(90, host_port=90),)), host_network=True)
+    async with bed.running(web, host):
+        assert bed.network.ports == {
+            web.uid: (
+                HostPort("default/web-1", "TCP", 80, 80),
+                HostPort("default/web-1", "UDP", 1053, 53),
+                HostPort("default/web-1", "TCP", 82, 80, "192.0.2.1"),
+            )
+        }
 
 
 async def test_a_pod_without_room_has_failed_whatever_happens_later_and_the_other_one_runs(bed: Bed) -> None:
