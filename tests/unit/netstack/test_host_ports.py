@@ -130,6 +130,6 @@ def test_a_refused_port_is_given_up_and_others_are_not(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(("name", "protocol"), [('a/b"c', "tcp"), ("a/b\nc", "tcp"), ("a/b", "icmp"), ("a/b", "TCP")])
-def test_what_would_break_the_rules_is_no_host_port(name: str, protocol: str) -> None:
+def test_what_would_break_the_rules_is_refused(name: str, protocol: str) -> None:
     with pytest.raises(ValueError, match="pod "):
         HostPort(name, protocol, 80, 80)

@@ -51,7 +51,6 @@ class ContainerPort(Model, frozen=True, kw_only=True):
     """
 
     name: str = ""
-    # Has an effect only with hostNetwork: see inert.py.
     host_port: Int32 = 0
     container_port: Int32 = always(0)
     protocol: str = ""

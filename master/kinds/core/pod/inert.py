@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from master.kinds.core.pod.container import ContainerPort
 from master.kinds.core.pod.model import PodSpec
 from master.schema.checks import Findings
 
@@ -23,8 +24,9 @@ class Condition:
 
 # By path below the spec, for the documentation.
 CONDITIONAL: Final[Mapping[str, Condition]] = {
-    "containers[].ports[].hostPort": Condition("without hostNetwork", "the node would forward this port to the pod"),
-    "containers[].ports[].hostIP": Condition("always", "the node would forward only connections to this address"),
+    "containers[].ports[].hostIP": Condition(
+        "if it is an IPv6 address, or in 127.0.0.0/8", "the node would forward the port of this address to the pod"
+    ),
     "tolerations": Condition(
         "unless it is one of the two that every pod gets",
         "the pod could run on nodes with these taints; it can run there anyway",
@@ -43,11 +45,13 @@ def _without_effect(spec: PodSpec) -> Iterator[tuple[str, str]]:
     for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
             for place, port in enumerate(container.ports):
-                where = f"{field}[{index}].ports[{place}]"
-                if port.host_port and not spec.host_network:
-                    yield f"{where}.hostPort", "containers[].ports[].hostPort"
-                if port.host_ip:
-                    yield f"{where}.hostIP", "containers[].ports[].hostIP"
+                if port.host_port and not spec.host_network and _unreachable(port):
+                    yield f"{field}[{index}].ports[{place}].hostIP", "containers[].ports[].hostIP"
     for index, toleration in enumerate(spec.tolerations):
         if toleration.key not in HEALTH_TAINTS:
             yield f"tolerations[{index}]", "tolerations"
+
+
+def _unreachable(port: ContainerPort) -> bool:
+    """Whether no packet to the node's address leads to the pod."""
+    return ":" in port.host_ip or port.host_ip.startswith("127.")

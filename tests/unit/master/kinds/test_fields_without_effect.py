@@ -177,9 +177,16 @@ RESIZE: Final = {"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotR
             id="another resource",
         ),
         pytest.param(
-            pod([{"name": "a", "image": "i", "ports": [{"containerPort": 80, "hostPort": 80}]}]),
-            ["spec.containers[0].ports[0].hostPort"],
-            id="a host port",
+            pod([{"name": "a", "image": "i", "ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "192.0.2.1"}]}]),
+            [],
+            id="a host port of an IPv4 address",
+        ),
+        pytest.param(
+            pod(
+                [{"name": "a", "image": "i", "ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "::1"}]}]
+            ),
+            ["spec.containers[0].ports[0].hostIP"],
+            id="a host port of an IPv6 address",
         ),
         pytest.param(
             pod([{"name": "a", "image": "i", "ports": [{"containerPort": 80}]}], hostNetwork=True),
