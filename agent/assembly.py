@@ -19,6 +19,7 @@ from agent.node import Node
 from agent.pods.interface import HostSecurity, PodsConfig
 from agent.pods.manager import PodManager
 from agent.probes.prober import NodeProber
+from agent.relay.relay import Relay
 from agent.runtime.docker import DockerRuntime
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
@@ -55,7 +56,8 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         vitals=vitals,
         clock=clock,
     )
-    network = _network(config, node, clock)
+    relay = Relay(clock, on_problem=node.port_not_open)
+    network = _network(config, node, relay, clock)
     stack.push_async_callback(network.aclose)
     settings = _settings(config, identity, vitals)
     volumes = Volumes(
@@ -77,7 +79,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         on_problem=node.dns_failed,
     )
     meter = Meter(config.node_name, config.state_dir, clock, link_of=host_link_name)
-    node.connect(pods, network, dns, meter)
+    node.connect(pods, network, dns, meter, relay)
     add_pages(
         node.queries,
         lambda: meter.snapshot,
@@ -88,13 +90,14 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     return node, session
 
 
-def _network(config: AgentConfig, node: Node, clock: Clock) -> AgentNetwork:
+def _network(config: AgentConfig, node: Node, relay: Relay, clock: Clock) -> AgentNetwork:
     return AgentNetwork(
         NodeNetwork,
         clock=clock,
         audit_s=config.audit_s,
         on_repairs=node.network_mended,
         on_health=node.network_health,
+        relay=relay,
         monitor=DriftMonitor,
         rules_monitor=RulesMonitor,
     )

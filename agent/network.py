@@ -18,7 +18,7 @@ from agent import model
 from agent.clock import Clock
 from agent.errors import AgentError
 from agent.model import PodUid
-from netstack.desired import HostPort, NetworkState, NodeSettings, Repair
+from netstack.desired import HostPort, NetworkState, NodeSettings, PublishedPort, Repair, ServicePort
 from netstack.errors import NetstackError
 
 DEBOUNCE_S: Final = 0.5
@@ -59,6 +59,12 @@ class Monitor(Protocol):
     def close(self) -> None: ...
 
 
+class Relay(Protocol):
+    """The part of agent.relay's Relay that is used."""
+
+    def serve(self, services: Iterable[ServicePort], host_ports: Iterable[PublishedPort]) -> None: ...
+
+
 class AgentNetwork:
     """One node's network. `configure` comes first, `aclose` last."""
 
@@ -70,6 +76,7 @@ class AgentNetwork:
         audit_s: float,
         on_repairs: Callable[[tuple[Repair, ...]], None],
         on_health: Callable[[str], None],
+        relay: Relay,
         monitor: Callable[[], Monitor] | None = None,
         rules_monitor: Callable[[], Monitor] | None = None,
     ) -> None:
@@ -78,6 +85,10 @@ class AgentNetwork:
         self._audit_s = audit_s
         self._on_repairs = on_repairs
         self._on_health = on_health
+        self._relay = relay
+        self._services: tuple[ServicePort, ...] = ()
+        self._published: dict[PodUid, tuple[PublishedPort, ...]] = {}
+        """The host ports of attached pods. After a restart of the agent, each pod is attached again."""
         self._make_monitor, self._make_rules_monitor = monitor, rules_monitor
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netstack")
         self._network: Network | None = None
@@ -105,6 +116,8 @@ class AgentNetwork:
         """Bring peers and rules to this state. Raises NetworkFault."""
         network = self._configured()
         await self._call(network.apply, state)
+        self._services = state.services
+        self._serve_loopback()
 
     async def retain(self, uids: Iterable[str]) -> None:
         """Free what an earlier agent left of all pods but these."""
@@ -113,12 +126,16 @@ class AgentNetwork:
     async def attach(self, uid: PodUid, pid: int, ports: Sequence[model.HostPort] = ()) -> IPv4Address:
         """Claim the pod's address, connect the network namespace of `pid` and publish the ports."""
         await self._ready.wait()
-        return await self._call(self._configured().attach_pod, uid, pid, _host_ports(ports))
+        host_ports = _host_ports(ports)
+        address = await self._call(self._configured().attach_pod, uid, pid, host_ports)
+        self._publish(uid, tuple(PublishedPort(port, address) for port in host_ports))
+        return address
 
     async def detach(self, uid: PodUid) -> None:
         """Disconnect the pod; its address stays claimed."""
         await self._ready.wait()
         await self._call(self._configured().detach_pod, uid)
+        self._publish(uid, ())
 
     async def release(self, uid: PodUid) -> None:
         """Free the pod's address."""
@@ -129,6 +146,9 @@ class AgentNetwork:
         """Remove everything of ours."""
         if self._network is not None:
             await self._call(self._network.teardown)
+            self._services = ()
+            self._published.clear()
+            self._serve_loopback()
 
     async def run(self) -> None:
         """Audit rules every `audit_s` and soon after an event; links after an event, otherwise every LINKS_AUDIT_S."""
@@ -148,6 +168,16 @@ class AgentNetwork:
                     links_due_at = self._clock.monotonic()
                 elif links:
                     links_due_at = self._clock.monotonic() + LINKS_AUDIT_S
+
+    def _publish(self, uid: PodUid, ports: tuple[PublishedPort, ...]) -> None:
+        before = self._published.pop(uid, ())
+        if ports:
+            self._published[uid] = ports
+        if ports != before:
+            self._serve_loopback()
+
+    def _serve_loopback(self) -> None:
+        self._relay.serve(self._services, [port for ports in self._published.values() for port in ports])
 
     def _pause_s(self) -> float:
         return max(DEBOUNCE_S, REST * self._audit_took_s)

@@ -24,7 +24,7 @@ from agent.desired import disk
 from agent.desired.state import DesiredState
 from agent.errors import AgentError
 from agent.network import AgentNetwork, NetworkFault
-from agent.parts import Dns, Events, Meter, Pods
+from agent.parts import Dns, Events, Meter, Pods, Relay
 from agent.queries import Answer, Queries, Query, healthz
 from agent.runtime.interface import Runtime
 from agent.runtime.process import Process
@@ -93,12 +93,13 @@ class Node:
         self._network: AgentNetwork
         self._dns: Dns
         self._meter: Meter
+        self._relay: Relay
         self.queries = Queries({"/healthz": healthz(self._conditions)})
         """What clients may ask about this node; assembly.py adds paths."""
 
-    def connect(self, pods: Pods, network: AgentNetwork, dns: Dns, meter: Meter) -> None:
+    def connect(self, pods: Pods, network: AgentNetwork, dns: Dns, meter: Meter, relay: Relay) -> None:
         """Set the parts that report back to this one, the node's DNS and its meter; call before `run`."""
-        self._pods, self._network, self._dns, self._meter = pods, network, dns, meter
+        self._pods, self._network, self._dns, self._meter, self._relay = pods, network, dns, meter, relay
 
     async def run(self) -> None:
         """Run everything but the session until cancelled."""
@@ -114,6 +115,7 @@ class Node:
             group.create_task(self._retain(), name="network clean-up")
             group.create_task(self._watch_engine(), name="engine check")
             group.create_task(self._dns.run(), name="dns process")
+            group.create_task(self._relay.run(), name="relay")
             group.create_task(self._meter.run(self._pods), name="usage")
 
     async def started(self) -> None:
@@ -207,6 +209,10 @@ class Node:
     def dns_failed(self, problem: str) -> None:
         """Pods of this node may have no DNS; becomes an event for people."""
         self._warn("DNSFailed", f"the process of the node's DNS {problem}")
+
+    def port_not_open(self, problem: str) -> None:
+        """A node port or host port does not answer on the loopback; becomes an event for people."""
+        self._warn("CannotOpenPort", problem)
 
     def _warn(self, reason: str, message: str) -> None:
         """Report an event about this node."""

@@ -41,6 +41,12 @@ class Dns(Protocol):
     async def stop(self) -> None: ...
 
 
+class Relay(Protocol):
+    """The part of Relay (agent/relay) that is used."""
+
+    async def run(self) -> None: ...
+
+
 class Meter(Protocol):
     """The part of Meter (agent/usage) that is used."""
 

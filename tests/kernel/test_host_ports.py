@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 
 import pytest
 
+from agent.clock import SystemClock
+from agent.relay.relay import Relay
 from netstack import namespaces
-from netstack.desired import Endpoint, HostPort, NetworkState, ServicePort
+from netstack.desired import Endpoint, HostPort, NetworkState, PublishedPort, ServicePort
 from netstack.errors import RulesRefused
-from tests.kernel.topology import TIMEOUT_S, Cluster
+from tests.fakes.sessions import until
+from tests.kernel.topology import TIMEOUT_S, Cluster, Node
 
 PORT = 8443
-DNS = IPv4Address("10.96.0.53")
+CLUSTER_IP, DNS = IPv4Address("10.96.0.10"), IPv4Address("10.96.0.53")
 
 
 def web(protocol: str = "tcp", *, port: int = PORT, address: IPv4Address | None = None) -> HostPort:
@@ -175,6 +182,55 @@ def crc32c(data: bytes) -> int:
         for _ in range(8):
             value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
     return value ^ 0xFFFFFFFF
+
+
+def test_the_loopback_reaches_node_ports_and_host_ports_by_the_relay(pair: Cluster) -> None:
+    a, b = pair.nodes["a"], pair.nodes["b"]
+    far = pair.pod(b)
+    near = pair.pod(a, web())
+    local = PublishedPort(web(), near.address)
+    only = PublishedPort(web(port=8444, address=IPv4Address("127.0.0.7")), far.address)
+    node_port = ServicePort("default/web", "TCP", CLUSTER_IP, 80, 31002, (Endpoint(far.address, 8080),))
+    silent = ServicePort("default/none", "TCP", CLUSTER_IP, 81, 31003)
+    pair.apply(node_port, silent)
+    with relaying(a, [node_port, silent], [local, only]):
+        answer = pair.ask(a.where, "127.0.0.1", 31002)
+        assert (answer.server, answer.seen) == (far.uid, str(a.vtep))
+        assert pair.ask(a.where, "127.0.0.1", PORT).server == near.uid
+        assert pair.ask(a.where, "127.0.0.7", 8444).server == far.uid
+        pair.unreachable(a.where, "127.0.0.1", 31003)
+        with pair.connect(a.where, "127.0.0.1", 31002) as connection:
+            data = bytes(range(256)) * 65536
+            assert connection.echo(data) == data
+    for port in (31002, 31003, PORT):
+        pair.refused(a.where, "127.0.0.1", port)
+
+
+@contextmanager
+def relaying(node: Node, services: Sequence[ServicePort], host_ports: Sequence[PublishedPort]) -> Iterator[None]:
+    """A relay in the namespace of the node, on a thread."""
+    started, stop = threading.Event(), threading.Event()
+    problems: list[str] = []
+
+    async def run() -> None:
+        relay = Relay(SystemClock(), on_problem=problems.append)
+        relay.serve(services, host_ports)
+        task = asyncio.create_task(relay.run())
+        await until(lambda: relay.open_ports or problems)
+        started.set()
+        await asyncio.to_thread(stop.wait)
+        task.cancel()
+        await asyncio.wait([task])
+
+    thread = threading.Thread(target=namespaces.run_in, args=(node.where, lambda: asyncio.run(run())))
+    thread.start()
+    try:
+        assert started.wait(TIMEOUT_S)
+        assert problems == []
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def rules(saved: str) -> list[str]:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.network import DEBOUNCE_S, LINKS_AUDIT_S, AgentNetwork
-from netstack.desired import HostPort, NetworkState, NodeSettings, Repair
+from agent import model
+from agent.model import PodUid
+from agent.network import DEBOUNCE_S, LINKS_AUDIT_S, AgentNetwork, NetworkFault
+from netstack.desired import HostPort, NetworkState, NodeSettings, PublishedPort, Repair, ServicePort
 from netstack.errors import RulesBusy
 from tests.fakes.sessions import until
 
@@ -97,15 +99,20 @@ class Bench:
         self.network, self.events, self.clock = Audited(), Events(), Clock()
         self.rules = Events()
         self.health: list[str] = []
+        self.served: list[tuple[tuple[ServicePort, ...], tuple[PublishedPort, ...]]] = []
         self.agent = AgentNetwork(
             lambda settings: self.network,
             clock=self.clock,
             audit_s=audit_s,
             on_repairs=lambda repairs: None,
             on_health=self.health.append,
+            relay=self,
             monitor=lambda: self.events,
             rules_monitor=lambda: self.rules,
         )
+
+    def serve(self, services: Iterable[ServicePort], host_ports: Iterable[PublishedPort]) -> None:
+        self.served.append((tuple(services), tuple(host_ports)))
 
     async def next_audits(self, number: int) -> list[bool]:
         """The `links` arguments of the next audits."""
@@ -188,3 +195,29 @@ async def test_a_long_audit_delays_the_next_one_for_rules(took_s: float, pause_s
         bench.rules.happen()
         await until(lambda: len(bench.health) == 2)
         assert bench.clock.slept[-1] == pytest.approx(pause_s)
+
+
+async def test_the_relay_gets_node_ports_and_the_host_ports_of_attached_pods() -> None:
+    bench, uid = Bench(), PodUid("uid-1")
+    service = ServicePort("default/web", "tcp", IPv4Address("10.96.0.10"), 80, 30080)
+    wanted = (model.HostPort("default/web", "TCP", 80, 8080, "192.0.2.1"),)
+    port = PublishedPort(HostPort("default/web", "tcp", 80, 8080, IPv4Address("192.0.2.1")), IPv4Address("10.244.1.2"))
+    async with bench.running():
+        await bench.agent.apply(NetworkState(services=(service,)))
+        for _ in range(2):
+            await bench.agent.attach(uid, 7, wanted)
+        await bench.agent.attach(PodUid("uid-2"), 8)
+        await bench.agent.detach(uid)
+        await bench.agent.teardown()
+    assert bench.served == [((service,), ()), ((service,), (port,)), ((service,), ()), ((), ())]
+
+
+async def test_a_host_port_that_cannot_exist_fails_its_pod() -> None:
+    bench = Bench()
+    async with bench.running():
+        for port in (
+            model.HostPort("default/web", "TCP", 80, 8080, "nowhere"),
+            model.HostPort("default/web", "ICMP", 80, 8080),
+        ):
+            with pytest.raises(NetworkFault, match="host port: "):
+                await bench.agent.attach(PodUid("uid-1"), 7, (port,))

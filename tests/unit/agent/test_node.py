@@ -25,7 +25,7 @@ from agent.usage.targets import PodTarget
 from agent.usage.written import Written
 from agent.vitals import Vitals
 from agent.wire.names import DnsContent
-from netstack.desired import HostPort, NetworkState, NodeSettings, Repair
+from netstack.desired import HostPort, NetworkState, NodeSettings, PublishedPort, Repair, ServicePort
 from netstack.errors import RulesBusy
 from proto.gen import desired_pb2 as pb
 from proto.gen.session_pb2 import Cut
@@ -99,6 +99,20 @@ class FakeDns:
         self.content = None
 
 
+class FakeRelay:
+    """A fake of Relay."""
+
+    def __init__(self) -> None:
+        self.services: tuple[ServicePort, ...] = ()
+        self.host_ports: tuple[PublishedPort, ...] = ()
+
+    def serve(self, services: Iterable[ServicePort], host_ports: Iterable[PublishedPort]) -> None:
+        self.services, self.host_ports = tuple(services), tuple(host_ports)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
 class FakePods:
     """A fake of PodManager."""
 
@@ -148,6 +162,7 @@ class Bench:
         self.desired = DesiredState()
         self.reports = ReportQueue(lambda uid: None)
         self.net, self.pods, self.dns = FakeNetwork(self.log), FakePods(self.log), FakeDns(self.log)
+        self.relay = FakeRelay()
         self.node = Node(
             self.config,
             "cluster",
@@ -163,9 +178,10 @@ class Bench:
             audit_s=self.config.audit_s,
             on_repairs=self.node.network_mended,
             on_health=self.node.network_health,
+            relay=self.relay,
         )
         meter = Meter("node-1", tmp_path, self.clock, link_of=lambda uid: "", proc=Kernel(tmp_path / "kernel", 2).proc)
-        self.node.connect(self.pods, self.network, self.dns, meter)
+        self.node.connect(self.pods, self.network, self.dns, meter, self.relay)
 
     def _make(self, settings: NodeSettings) -> FakeNetwork:
         self.settings.append(settings)
@@ -276,6 +292,14 @@ async def test_a_failure_of_dns_is_reported_as_an_event(tmp_path: Path) -> None:
     [event] = bench.reports.take_events()
     assert (event.kind, event.name, event.reason, event.type) == ("Node", "node-1", "DNSFailed", "Warning")
     assert event.message == "the process of the node's DNS ended: [Errno 98] Address already in use"
+
+
+async def test_a_port_that_cannot_be_opened_is_reported_as_an_event(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.node.port_not_open("no file descriptors")
+    [event] = bench.reports.take_events()
+    assert (event.kind, event.name, event.reason, event.type) == ("Node", "node-1", "CannotOpenPort", "Warning")
+    assert event.message == "no file descriptors"
 
 
 async def test_a_failing_audit_makes_the_node_unready_until_one_succeeds(tmp_path: Path) -> None:

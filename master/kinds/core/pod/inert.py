@@ -25,7 +25,8 @@ class Condition:
 # By path below the spec, for the documentation.
 CONDITIONAL: Final[Mapping[str, Condition]] = {
     "containers[].ports[].hostIP": Condition(
-        "if it is an IPv6 address, or in 127.0.0.0/8", "the node would forward the port of this address to the pod"
+        "if it is an IPv6 address, or in 127.0.0.0/8 and not for TCP",
+        "the node would forward the port of this address to the pod",
     ),
     "tolerations": Condition(
         "unless it is one of the two that every pod gets",
@@ -53,5 +54,5 @@ def _without_effect(spec: PodSpec) -> Iterator[tuple[str, str]]:
 
 
 def _unreachable(port: ContainerPort) -> bool:
-    """Whether no packet to the node's address leads to the pod."""
-    return ":" in port.host_ip or port.host_ip.startswith("127.")
+    """Whether nothing that is sent to this address of the node reaches the pod."""
+    return ":" in port.host_ip or (port.host_ip.startswith("127.") and port.protocol != "TCP")

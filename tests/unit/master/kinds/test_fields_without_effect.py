@@ -182,11 +182,25 @@ RESIZE: Final = {"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotR
             id="a host port of an IPv4 address",
         ),
         pytest.param(
-            pod(
-                [{"name": "a", "image": "i", "ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "::1"}]}]
-            ),
+            pod([{"name": "a", "image": "i", "ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "::1"}]}]),
             ["spec.containers[0].ports[0].hostIP"],
             id="a host port of an IPv6 address",
+        ),
+        pytest.param(
+            pod(
+                [
+                    {
+                        "name": "a",
+                        "image": "i",
+                        "ports": [
+                            {"containerPort": 80, "hostPort": 80, "hostIP": "127.0.0.1", "protocol": protocol}
+                            for protocol in ("TCP", "UDP")
+                        ],
+                    }
+                ]
+            ),
+            ["spec.containers[0].ports[1].hostIP"],
+            id="host ports of the loopback",
         ),
         pytest.param(
             pod([{"name": "a", "image": "i", "ports": [{"containerPort": 80}]}], hostNetwork=True),
