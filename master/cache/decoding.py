@@ -13,6 +13,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from master.cache.specs import Specs
+from master.cache.text import Text
 from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ class Decodable(Protocol):
 
     @property
     def raw(self) -> bytes: ...
+    @property
+    def text(self) -> Text: ...
     @property
     def size_bytes(self) -> int: ...
     @property
@@ -81,11 +85,12 @@ class Ring:
 class Decoding:
     """Decodes the entries of one kind. Without a ring the decoded objects stay with their entries."""
 
-    __slots__ = ("_kind", "_ring")
+    __slots__ = ("_kind", "_ring", "_specs")
 
     def __init__(self, kind: Resource[Any], ring: Ring | None = None) -> None:
         self._kind = kind
         self._ring = ring
+        self._specs = Specs(kind)
 
     def decode(self, entry: Decodable) -> Decoded:
         """The typed object, which is kept for a while. Raises Unreadable."""
@@ -104,7 +109,11 @@ class Decoding:
         An object that the model refuses is decoded as far as it can be read.
         """
         try:
-            return self._kind.decode(entry.raw)
+            obj = self._specs.decode(entry.text)
+            if obj is None:
+                obj = self._kind.decode(entry.raw)
+                self._specs.offer(entry.text, obj)
+            return obj
         except ValueError as refused:
             return self._salvage(entry, refused)
 

@@ -42,7 +42,6 @@ class Table:
         self.changed_at = loaded_at
         self._decoding = Decoding(kind, ring)
         self._reader = IndexReader(kind.indexes)
-        self._varying = [b'"%b":"' % name.encode() for name in kind.varying]
         self._by_key: dict[Key, Entry] = {}
         self._ordered: Ordered[Entry] = Ordered(attrgetter("key"))
         # For each index, in the order of the declaration: value -> keys. Many values have a single key.
@@ -84,7 +83,7 @@ class Table:
             return self._versioned(ordered(stored), revision, before)
 
     def _versioned(self, stored: bytes, revision: int, before: Entry | None) -> tuple[Text, Values]:
-        first, *others = divided(stored, before.text if before is not None else (), self._varying)
+        first, *others = divided(stored, before.text if before is not None else (), self.kind.varying)
         text = (with_version(first, revision), *others)
         return text, self._reader.read(lean(text))
 

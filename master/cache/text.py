@@ -37,11 +37,11 @@ _MOST_BYTES: Final = 16 << 10
 _MOST_SETS: Final = 32
 
 
-def divided(stored: bytes, before: Text = (), varying: Sequence[bytes] = ()) -> Text:
+def divided(stored: bytes, before: Text = (), varying: Sequence[str] = ()) -> Text:
     """The pieces of a JSON text. `before`: those of the object's last state, with which it shares what is equal.
 
-    `varying`: what comes before the values in the spec that are pieces of their own, such as `"nodeName":"`, in the
-    order of the text. Without any, the spec is not shared. A text of another form than the API writes is one piece.
+    `varying`: the texts in the spec that are pieces of their own, in the order of the JSON. Without any, the spec is
+    not shared. A text of another form than the API writes is one piece.
     """
     pieces: list[bytes] = []
     begin, start = 0, stored.find(_LIST)
@@ -62,32 +62,28 @@ def divided(stored: bytes, before: Text = (), varying: Sequence[bytes] = ()) -> 
             break
     if not varying or not pieces:
         return (*pieces, stored[begin:])
-    sets = sum(isinstance(piece, Fields) for piece in before)
-    return (*pieces, *_with_spec(stored, begin, before[2 * sets :], varying))
+    return (*pieces, *_with_spec(stored, begin, before[len(pieces) :], varying))
 
 
-def _with_spec(stored: bytes, begin: int, before: Text, varying: Sequence[bytes]) -> list[bytes]:
-    """The pieces from `begin` on, where the sets of fields end: parts of the spec and the values between, the status.
+def _with_spec(stored: bytes, begin: int, before: Text, varying: Sequence[str]) -> list[bytes]:
+    """The pieces from `begin` on, where the sets of fields end: parts of the spec with a value between two, the status.
 
-    `before`: those of the object's last state.
+    `before`: those of the object's last state, if it has as many sets.
     """
+    end = stored.rfind(_STATUS)
+    if end < begin:
+        return [stored[begin:]]
     pieces: list[bytes] = []
-    for piece in before[:-1]:
-        if not stored.startswith(piece, begin):
-            break
-        pieces.append(piece)
-        begin += len(piece)
-    end = max(stored.rfind(_STATUS), begin)
-    for mark in varying:
-        start = stored.find(mark, begin, end)
+    for name in varying:
+        start = stored.find(mark(name), begin, end)
         if start >= 0:
-            start += len(mark)
+            start += len(mark(name))
             stop = max(stored.find(b'"', start, end), start)
-            pieces += (_known(stored[begin:start]), _known(stored[start:stop]))
+            pieces += (stored[begin:start], stored[start:stop])
             begin = stop
-    if begin < end:
-        pieces.append(_known(stored[begin:end]))
-    return [*pieces, stored[end:]]
+    pieces.append(stored[begin:end])
+    same = before[:-1]
+    return [*(same if (*pieces,) == same else map(_known, pieces)), stored[end:]]
 
 
 def _end(stored: bytes, start: int) -> int:
@@ -106,6 +102,11 @@ def _end(stored: bytes, start: int) -> int:
     if not places:
         raise ValueError("a large set of fields")
     return end
+
+
+def mark(name: str) -> bytes:
+    """What comes before the value of this field, if it is a text."""
+    return b'"%b":"' % name.encode()
 
 
 def _known(piece: bytes) -> bytes:

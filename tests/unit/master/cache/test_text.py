@@ -56,12 +56,12 @@ def test_the_text_stays_the_same(text: bytes) -> None:
     assert size_of(pieces) == len(text)
     assert len(pieces) % 2 == 1
     # With any state before, and any value that varies.
-    for before in ((), pieces, divided(POD, varying=MARKS)):
-        assert whole(divided(text, before, MARKS)) == text
-        assert lean(divided(text, before, MARKS)) == lean(pieces)
+    for before in ((), pieces, divided(POD, varying=VARYING)):
+        assert whole(divided(text, before, VARYING)) == text
+        assert lean(divided(text, before, VARYING)) == lean(pieces)
 
 
-MARKS = (b'"nodeName":"', b'"hostname":"')
+VARYING = ("nodeName", "hostname")
 
 
 def pod(
@@ -69,7 +69,7 @@ def pod(
 ) -> Text:
     where = b'"nodeName":"%b",' % node if node else b""
     spec = b'{"containers":[{"image":"%b"}],%b"restartPolicy":"Always"},"status":{"phase":"%b"}' % (image, where, phase)
-    return divided(stored(name, entry(SPEC), spec=spec), before, MARKS)
+    return divided(stored(name, entry(SPEC), spec=spec), before, VARYING)
 
 
 POD = whole(pod(b"a", b"node-1"))
@@ -102,7 +102,7 @@ def test_a_spec_that_changes_is_divided_again() -> None:
 )
 def test_a_spec_of_another_form_stays_the_same(spec: bytes) -> None:
     text = stored(b"a", entry(SPEC), spec=spec)
-    assert whole(divided(text, varying=MARKS)) == text
+    assert whole(divided(text, varying=VARYING)) == text
 
 
 def test_a_large_spec_is_not_kept_for_others() -> None:
