@@ -127,7 +127,8 @@ def logs(request: session_pb2.LogRequest) -> str:
     """What is wrong with a request for a log."""
     if wrong := _form(_UID, request.pod_uid, "pod uid"):
         return wrong
-    for name, value in (("tail_lines", request.tail_lines), ("limit_bytes", request.limit_bytes)):
+    numbers = ("tail_lines", request.tail_lines), ("limit_bytes", request.limit_bytes), ("since_s", request.since_s)
+    for name, value in numbers:
         if value < 0:
             return f"{name}: {value} is negative"
     return "" if 0 <= request.since_unix_s < YEAR_10000 else f"since_unix_s: {_years(request.since_unix_s)}"

@@ -9,13 +9,17 @@ from agent.model.identity import PodUid
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """Which part of a container's output to read; tail_lines None: all; since_at and limit_bytes 0: no limit."""
+    """Which part of a container's output to read; tail_lines None: all; the other numbers 0: no limit.
+
+    `since_s`: so many seconds before now; it counts instead of `since_at`, if both are set.
+    """
 
     follow: bool = False
     previous: bool = False
     timestamps: bool = False
     tail_lines: int | None = None
     since_at: float = 0.0
+    since_s: float = 0.0
     limit_bytes: int = 0
 
 

@@ -137,9 +137,12 @@ class PodManager:
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         """A container's log. Raises LogUnavailable, here or at the first piece."""
-        worker = self._worker_of(request, LogUnavailable)
+        worker, options = self._worker_of(request, LogUnavailable), request.options
+        if options.since_s:
+            # By this clock: it also dates the lines, and that of the master may differ.
+            options = replace(options, since_at=max(0.0, self._context.clock.wall() - options.since_s))
         return read_logs(
-            self._context.runtime, worker.pod, worker.observed(), worker.status, request.container, request.options
+            self._context.runtime, worker.pod, worker.observed(), worker.status, request.container, options
         )
 
     def process(self, request: ProcessRequest) -> AbstractAsyncContextManager[Process]:

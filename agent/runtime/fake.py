@@ -60,6 +60,8 @@ class FakeRuntime:
         self.records: dict[str, ContainerRecord] = {}
         self.specs: dict[str, ContainerSpec] = {}
         self.sandbox_specs: dict[str, SandboxSpec] = {}
+        self.logs_asked: list[LogOptions] = []
+        """The options of all logs that were read."""
         self.written: dict[str, list[bytes]] = defaultdict(list)
         self.ignores_term: set[str] = set()
         """Prefixes of the names of containers that ignore SIGTERM."""
@@ -254,6 +256,7 @@ class FakeRuntime:
             self.present.update(dict.fromkeys(image["RepoTags"], f"sha256:{image['Config']}"))
 
     async def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
+        self.logs_asked.append(options)
         lines = self.written[self._find(container).id]
         start = 0 if options.tail_lines is None else max(0, len(lines) - options.tail_lines)
         for line in lines[start:]:

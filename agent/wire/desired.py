@@ -98,6 +98,7 @@ def log_request_from_proto(request: session_pb2.LogRequest) -> model.LogRequest:
         timestamps=request.timestamps,
         tail_lines=request.tail_lines if request.HasField("tail_lines") else None,
         since_at=float(request.since_unix_s),
+        since_s=float(request.since_s),
         limit_bytes=request.limit_bytes,
     )
     return model.LogRequest(request.namespace, request.pod, model.PodUid(request.pod_uid), request.container, options)

@@ -57,6 +57,7 @@ def log_request(options: LogOptions, now: float) -> session_pb2.LogRequest:
         previous=options.previous,
         timestamps=options.timestamps,
         since_unix_s=int(min(max(since, 0), checks.YEAR_10000 - 1)),
+        since_s=min(options.since_seconds or 0, checks.YEAR_10000 - 1),
         limit_bytes=options.limit_bytes or 0,
     )
     if options.tail_lines is not None:

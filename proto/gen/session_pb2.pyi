@@ -229,7 +229,7 @@ class NodeQuery(_message.Message):
     def __init__(self, path: _Optional[str] = ..., query: _Optional[str] = ...) -> None: ...
 
 class LogRequest(_message.Message):
-    __slots__ = ("pod_uid", "namespace", "pod", "container", "follow", "previous", "timestamps", "tail_lines", "since_unix_s", "limit_bytes")
+    __slots__ = ("pod_uid", "namespace", "pod", "container", "follow", "previous", "timestamps", "tail_lines", "since_unix_s", "limit_bytes", "since_s")
     POD_UID_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     POD_FIELD_NUMBER: _ClassVar[int]
@@ -240,6 +240,7 @@ class LogRequest(_message.Message):
     TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
     SINCE_UNIX_S_FIELD_NUMBER: _ClassVar[int]
     LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_S_FIELD_NUMBER: _ClassVar[int]
     pod_uid: str
     namespace: str
     pod: str
@@ -250,7 +251,8 @@ class LogRequest(_message.Message):
     tail_lines: int
     since_unix_s: int
     limit_bytes: int
-    def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., follow: _Optional[bool] = ..., previous: _Optional[bool] = ..., timestamps: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., since_unix_s: _Optional[int] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
+    since_s: int
+    def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., follow: _Optional[bool] = ..., previous: _Optional[bool] = ..., timestamps: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., since_unix_s: _Optional[int] = ..., limit_bytes: _Optional[int] = ..., since_s: _Optional[int] = ...) -> None: ...
 
 class StreamUp(_message.Message):
     __slots__ = ("session_id", "stream_id", "data", "error", "complete", "stderr", "exit_code", "credit_bytes", "answer")

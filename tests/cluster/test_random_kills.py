@@ -1,7 +1,7 @@
 """Master and agents are killed at random while objects are created and deleted: the end state is exactly as declared.
 
 The test chooses the times of the kills, by a seed that a failure prints (`--seed`); the product has no hooks for them.
-Normally 10 kills, with `--long` 300.
+Normally 20 kills, with `--long` 300.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
 from tests.cluster.watcher import ROOT_CA, Watcher
 
-KILLS, KILLS_LONG = 10, 300
-LONGEST_DELAY_S = 1.0
+KILLS, KILLS_LONG = 20, 300
+LONGEST_DELAY_S = 0.7
 STEADY = 2
 
 

@@ -35,6 +35,7 @@ STREAMS = [
     pytest.param(_asked(since_unix_s=-1), "since_unix_s: -1 s since the epoch", id="before 1970"),
     pytest.param(_asked(since_unix_s=2**62), "since_unix_s", id="end of time"),
     pytest.param(_asked(tail_lines=-1), "tail_lines: -1 is negative", id="lines -1"),
+    pytest.param(_asked(since_s=-1), "since_s: -1 is negative", id="seconds -1"),
     pytest.param(_asked(limit_bytes=-1), "limit_bytes: -1 is negative", id="bytes -1"),
 ]
 

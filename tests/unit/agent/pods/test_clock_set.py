@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.model import PodPhase
+from agent.model import LogOptions, LogRequest, PodPhase
 from agent.statuses import Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import UID, Bed, desired, pod
@@ -83,3 +83,15 @@ async def test_a_failed_action_is_retried(bed: Bed, ahead_s: float) -> None:
         assert not bed.ready()
         await bed.clock.advance(1)
         assert bed.ready()
+
+
+@by_an_hour
+async def test_a_log_of_the_last_minutes_counts_by_the_clock_that_dates_its_lines(bed: Bed, ahead_s: float) -> None:
+    """The master's clock differs from this one."""
+    async with bed.running(pod()) as manager:
+        bed.clock.ahead_s = ahead_s
+        by_the_master = LogOptions(since_at=bed.clock.now - 600, since_s=600)
+        async for _ in manager.logs(LogRequest("default", "web", UID, "app", by_the_master)):
+            pass
+        [asked] = bed.engine.logs_asked
+        assert asked.since_at == bed.clock.wall() - 600

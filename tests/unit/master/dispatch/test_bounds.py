@@ -206,6 +206,7 @@ def test_no_log_option_makes_a_request_that_agents_refuse(options: LogOptions, s
     request.pod_uid = "u"
     assert checks.logs(request) == ""
     assert request.since_unix_s == since
+    assert request.since_s == min(options.since_seconds or 0, checks.YEAR_10000 - 1)
 
 
 def test_a_time_that_cannot_be_read_is_a_bad_request() -> None:
