@@ -32,6 +32,7 @@ from agent.vitals import Vitals
 from agent.volumes.binds import KernelBinds
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
+from hull import mounts
 from netstack.monitor import DriftMonitor
 from netstack.node import NodeNetwork
 from netstack.pods import host_link_name
@@ -120,6 +121,7 @@ def _settings(config: AgentConfig, identity: Identity, vitals: Vitals) -> PodsCo
             apparmor=host.has_apparmor(),
             selinux=host.has_selinux(),
             seccomp=host.has_seccomp(),
+            read_only_trees=mounts.has_read_only_trees(),
             lowers_oom_scores=host.may_lower_oom_scores(config.engine_socket),
             unsafe_sysctls=config.allowed_unsafe_sysctls,
         ),

@@ -31,6 +31,7 @@ from agent.runtime.process import Process
 from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
 from agent.usage.figures import Snapshot
 from agent.vitals import Vitals
+from hull import mounts
 from netstack.desired import NetworkState, NodeSettings, Repair
 
 RETRY_S: Final = 1.0
@@ -145,6 +146,7 @@ class Node:
             labels=self._config.labels,
             addresses=tuple(host.addresses()),
             supplemental_groups_policy=True,
+            read_only_trees=mounts.has_read_only_trees(),
         )
         return info, self._vitals.capacity()
 

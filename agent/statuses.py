@@ -68,6 +68,8 @@ class ContainerStatus:
     restart_count: int = 0
     image_id: str = ""
     container_id: str = ""
+    read_only_trees: tuple[int, ...] = ()
+    """The mounts of volumes below which everything is read-only, by their places among those of the container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class NodeInfo:
     """All addresses of the machine: by them the master knows it again when another route changes `address`."""
     supplemental_groups_policy: bool = False
     """It carries out supplementalGroupsPolicy of pods."""
+    read_only_trees: bool = False
+    """It can make everything below a mount read-only (recursiveReadOnly)."""
 
 
 @dataclass(frozen=True, slots=True)

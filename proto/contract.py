@@ -169,6 +169,8 @@ class Labels:
     """On a container: the attempt of the sandbox that it joined."""
     POD_STARTED: Final = "io.sampan.pod.started"
     """On a sandbox: when the node started the pod (the status' startTime), in milliseconds since the epoch."""
+    READ_ONLY_TREES: Final = "io.sampan.read-only-trees"
+    """On a container: the mounts of volumes below which everything is read-only, by their places, such as `0,2`."""
     SPEC_HASH: Final = "io.sampan.spec"
     """`VERSION:HEX`, a hash over the fields whose change replaces a container."""
 

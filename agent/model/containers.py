@@ -92,6 +92,9 @@ class VolumeMount:
     propagation: str = ""
     """Which later mounts below it are shared: "HostToContainer", "Bidirectional", or empty. A newer master may send
     something else."""
+    recursive_read_only: str = ""
+    """Whether mounts below it are read-only too: "Enabled", "IfPossible" (where the kernel can), or empty. A newer
+    master may send something else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Final
 from agent.handlers import UnknownAction
 from agent.model import Container, Pod, Profile, Sysctl
 from agent.pods.interface import HostSecurity
+from agent.pods.trees import impossible_trees
 
 SAFE_SYSCTLS: Final = frozenset(
     {
@@ -61,7 +62,7 @@ def refusal(pod: Pod, host: HostSecurity) -> Refusal | None:
 
 def problem_of_added(container: Container, host: HostSecurity) -> str:
     """Why this node cannot run a container that was added to a running pod; empty if it can. The pod goes on."""
-    problems = (problem.message for problem in _profile_problems(container, host))
+    problems = (problem.message for problem in _container_problems(container, host))
     return next(problems, "") or _id_problem(_ids(container))
 
 
@@ -77,7 +78,7 @@ def _problems(pod: Pod, host: HostSecurity) -> Iterator[Refusal]:
         if problem := _sysctl_problem(sysctl, pod, host):
             yield Refusal("SysctlForbidden", f"forbidden sysctl: {problem}")
     for container in pod.planned_containers:
-        yield from _profile_problems(container, host)
+        yield from _container_problems(container, host)
         for rule in container.restart_rules:
             if not rule.known:
                 text = f'container "{container.name}": this node does not know the restart rule {rule.action}'
@@ -117,7 +118,7 @@ def _matches(sysctl: str, pattern: str) -> bool:
     return sysctl.startswith(pattern[:-1]) if pattern.endswith("*") else sysctl == pattern
 
 
-def _profile_problems(container: Container, host: HostSecurity) -> Iterator[Refusal]:
+def _container_problems(container: Container, host: HostSecurity) -> Iterator[Refusal]:
     security = container.security
     for name, profile in (("seccomp", security.seccomp), ("AppArmor", security.apparmor)):
         if profile is not None and profile.type not in _KNOWN_PROFILES:
@@ -129,6 +130,9 @@ def _profile_problems(container: Container, host: HostSecurity) -> Iterator[Refu
     # Without SELinux there is nothing that a label would confine: the kubelet ignores it there too.
     if host.selinux and security.selinux_label:
         text = f'container "{container.name}" has seLinuxOptions, but this node cannot give it an SELinux label'
+        yield Refusal("SettingNotSupported", text)
+    for setting in impossible_trees(container, host):
+        text = f'container "{container.name}": this node cannot carry out {setting}'
         yield Refusal("SettingNotSupported", text)
     # A privileged container runs without seccomp, also in Kubernetes.
     if not host.seccomp and _confines(security.seccomp) and not security.privileged:

@@ -72,6 +72,8 @@ class HostSecurity:
     """The kernel has SELinux, and it is on."""
     seccomp: bool = True
     """The kernel has seccomp filters."""
+    read_only_trees: bool = False
+    """The kernel can make everything below a mount read-only."""
     lowers_oom_scores: bool = False
     """The engine may give containers negative OOM scores."""
     unsafe_sysctls: tuple[str, ...] = ()

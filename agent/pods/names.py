@@ -13,6 +13,7 @@ from typing import Final
 
 from agent.model import Container, ObjectRef, Pod, PodUid
 from agent.pods.interface import PodsConfig
+from agent.pods.trees import trees_label
 from proto.contract import Labels
 
 _SANDBOX: Final = "POD"  # upper case: no container can have this name
@@ -57,7 +58,7 @@ def container_labels(
         Labels.SANDBOX: str(sandbox),
         Labels.SPEC_HASH: spec_hash(container),
     }
-    return node_labels(config) | _pod_labels(pod) | own
+    return node_labels(config) | _pod_labels(pod) | own | trees_label(container, config.security)
 
 
 def identify(labels: Mapping[str, str]) -> Identity | None:

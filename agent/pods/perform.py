@@ -54,6 +54,7 @@ from agent.pods.room import Room
 from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, propagation_of, sandbox_spec
 from agent.pods.tokens import PodTokens
+from agent.pods.trees import read_only_trees
 from agent.pods.view import PodView
 from agent.probes.interface import Prober
 from agent.runtime import pause
@@ -273,11 +274,12 @@ class Performer:
         read_only = {
             volume.name for volume in self.pod.volumes if volume.read_only or isinstance(volume.source, FilesVolume)
         }
+        trees = read_only_trees(container, self._config.security)
         for index, mount in enumerate(container.volume_mounts):
             volume = self._mounted.get(mount.name)
             if volume is None:
                 raise ContainerConfigError(f'volumeMount "{mount.name}": the pod has no such volume')
-            inside = SubPath(mount.name, sub_path_of(mount, env), container.name, index)
+            inside = SubPath(mount.name, sub_path_of(mount, env), container.name, index, index in trees)
             source = self._volumes.mount_source(self.pod.uid, volume, inside)
             only = mount.read_only or mount.name in read_only
             mounts.append(Mount(str(source), mount.mount_path, only, propagation_of(mount)))

@@ -18,6 +18,7 @@ from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
 from agent.pods.stage import Stage, Standing, standing_of
+from agent.pods.trees import trees_of
 from agent.runtime.records import ContainerPhase
 from agent.statuses import ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
@@ -163,6 +164,7 @@ class _Reader:
             if newest is not None and newest.record.image_id
             else "",
             container_id=f"{self._engine}://{newest.id}" if newest is not None else "",
+            read_only_trees=trees_of(newest.record.labels) if newest is not None else (),
         )
 
     def _is_ready(self, newest: Instance | None) -> bool:

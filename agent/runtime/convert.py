@@ -15,7 +15,7 @@ from typing import Any, Final
 import docker.errors
 import docker.types
 
-from agent.runtime.containers import ContainerSpec, Privileges
+from agent.runtime.containers import ContainerSpec, Mount, Privileges
 from agent.runtime.errors import BadRequest
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.imagememory import Image
@@ -99,16 +99,7 @@ def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
         pid_mode="host" if spec.host_pid else f"container:{spec.join_pid}" if spec.join_pid else None,
         log_config=docker.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
         restart_policy={"Name": "no"},
-        mounts=[
-            docker.types.Mount(
-                mount.target,
-                mount.source,
-                type="bind",
-                read_only=mount.read_only,
-                propagation=mount.propagation or None,
-            )
-            for mount in spec.mounts
-        ],
+        mounts=[_mount(mount) for mount in spec.mounts],
         cpu_shares=limits.cpu_shares,
         cpu_quota=limits.cpu_quota_us,
         cpu_period=limits.cpu_period_us,
@@ -126,6 +117,16 @@ def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
         security_opt=_security_options(privileges),
         cgroup_parent=spec.cgroup_parent or None,
     )
+
+
+def _mount(mount: Mount) -> docker.types.Mount:
+    made = docker.types.Mount(
+        mount.target, mount.source, type="bind", read_only=mount.read_only, propagation=mount.propagation or None
+    )
+    if mount.read_only:
+        # The default is another one since version 1.44 of the API. The agent itself makes such mounts (hull/mounts.py).
+        made["BindOptions"] = {**(made.get("BindOptions") or {}), "ReadOnlyNonRecursive": True}
+    return made
 
 
 def _security_options(privileges: Privileges) -> list[str]:

@@ -13,5 +13,8 @@ class KernelBinds:
     def bind(self, descriptor: int, target: Path) -> None:
         mounts.bind(descriptor, target)
 
+    def bind_read_only(self, descriptor: int, target: Path) -> None:
+        mounts.bind_read_only(descriptor, target)
+
     def unmount(self, target: Path) -> None:
         mounts.detach_all(target)

@@ -71,6 +71,10 @@ class Binds(Protocol):
         """Mount the file or directory of an open descriptor at an existing one of the same type. Raises OSError."""
         ...
 
+    def bind_read_only(self, descriptor: int, target: Path) -> None:
+        """The same with all that is mounted below it, and all of that read-only. Raises OSError."""
+        ...
+
     def unmount(self, target: Path) -> None:
         """Unmount everything that is mounted at the target; does nothing if nothing is. Raises OSError."""
         ...

@@ -67,8 +67,8 @@ class Volumes:
         }
 
     def mount_source(self, uid: PodUid, volume: Path, sub_path: SubPath) -> Path:
-        """The path that a container mounts: the volume, or a mount of a path inside it (created if missing)."""
-        if not sub_path.path:
+        """The path that a container mounts: the volume, or a mount of it or of a path in it (created if missing)."""
+        if not sub_path.path and not sub_path.read_only_tree:
             return volume
         return self._sub_paths.expose(volume, sub_path, self._sub_path_directory(uid))
 

@@ -1,4 +1,6 @@
-"""Paths inside volumes (subPath), each mounted at a place of its own that no container can change.
+"""Paths inside volumes (subPath), and volumes that are read-only with all that is mounted below (recursiveReadOnly).
+
+Each is mounted at a place of its own that no container can change.
 
 The engine would resolve a path inside the volume again, after our check, and follow a link that a container has put
 there meanwhile. So it gets the path of a mount that was made from an open descriptor. The mounts are kept when the
@@ -26,6 +28,8 @@ class SubPath:
     container: str
     index: int
     """The place of the mount among those of the container."""
+    read_only_tree: bool = False
+    """What is mounted below the path is mounted too, and all of it read-only."""
 
 
 class SubPaths:
@@ -41,13 +45,15 @@ class SubPaths:
             descriptor = _open(volume, sub_path)
             try:
                 self._make_target(target, is_directory=stat.S_ISDIR(os.fstat(descriptor).st_mode))
-                self._binds.bind(descriptor, target)
+                bind = self._binds.bind_read_only if sub_path.read_only_tree else self._binds.bind
+                bind(descriptor, target)
             finally:
                 os.close(descriptor)
         except beneath.LeadsOut as error:
             raise VolumeError(f'subPath "{sub_path.path}" of volume "{sub_path.volume}" leads out of it') from error
         except OSError as error:
-            text = f'subPath "{sub_path.path}" of volume "{sub_path.volume}" cannot be mounted: {error.strerror}'
+            what = f'subPath "{sub_path.path}" of ' if sub_path.path else ""
+            text = f'{what}volume "{sub_path.volume}" cannot be mounted: {error.strerror}'
             raise VolumeError(text) from error
         return target
 

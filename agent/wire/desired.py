@@ -172,7 +172,13 @@ def _container(container: desired_pb2.Container) -> model.Container:
         ),
         volume_mounts=tuple(
             model.VolumeMount(
-                mount.name, mount.mount_path, mount.sub_path, mount.read_only, mount.sub_path_expr, mount.propagation
+                mount.name,
+                mount.mount_path,
+                mount.sub_path,
+                mount.read_only,
+                mount.sub_path_expr,
+                mount.propagation,
+                mount.recursive_read_only,
             )
             for mount in container.volume_mounts
         ),

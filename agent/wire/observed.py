@@ -80,6 +80,7 @@ def info_to_proto(info: statuses.NodeInfo) -> observed_pb2.NodeInfo:
         labels=dict(info.labels),
         addresses=info.addresses,
         supplemental_groups_policy=info.supplemental_groups_policy,
+        read_only_trees=info.read_only_trees,
     )
 
 
@@ -113,6 +114,7 @@ def _container_status(status: statuses.ContainerStatus) -> observed_pb2.Containe
         image_id=status.image_id[: contract.MAX_WORD],
         container_id=status.container_id[: contract.MAX_WORD],
         started=status.started,
+        read_only_trees=status.read_only_trees,
     )
 
 

@@ -125,6 +125,7 @@ def container_message(
                 sub_path=mount.sub_path,
                 read_only=mount.read_only,
                 sub_path_expr=mount.sub_path_expr,
+                recursive_read_only="" if mount.recursive_read_only == "Disabled" else mount.recursive_read_only or "",
                 propagation="" if mount.mount_propagation == "None" else mount.mount_propagation or "",
             )
             for mount in container.volume_mounts

@@ -1,11 +1,13 @@
 """What a container's status repeats of its spec: resources, mounts and stop signal, as the node applies them.
 
-The node carries out exactly what the spec says, or refuses the pod, so it need not report this. A pure function.
+The node carries out exactly what the spec says, or refuses the pod, so it need not report this. It only reports which
+mounts are read-only with all that is below them, because that may depend on its kernel. A pure function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
@@ -13,39 +15,51 @@ from master.kinds.core.pod.container import Container, ContainerStatus
 from master.kinds.core.pod.model import PodSpec, PodStatus
 from master.kinds.core.pod.status import VolumeMountStatus
 from master.kinds.core.pod.volume import VolumeMount
+from proto.gen import observed_pb2 as wire
 
 
-def detailed(spec: PodSpec, status: PodStatus) -> PodStatus:
-    """The status with these details of all containers that exist on the node."""
+def detailed(spec: PodSpec, status: PodStatus, report: wire.PodStatus) -> PodStatus:
+    """The status, made of this report, with these details of all containers that exist on the node."""
+    reports = (
+        *report.init_container_statuses,
+        *report.container_statuses,
+        *report.ephemeral_container_statuses,
+    )
+    trees = {each.name: frozenset(each.read_only_trees) for each in reports}
     return replace(
         status,
-        init_container_statuses=_detailed(spec.init_containers, status.init_container_statuses),
-        container_statuses=_detailed(spec.containers, status.container_statuses),
-        ephemeral_container_statuses=_detailed(spec.ephemeral_containers, status.ephemeral_container_statuses),
+        init_container_statuses=_detailed(spec.init_containers, status.init_container_statuses, trees),
+        container_statuses=_detailed(spec.containers, status.container_statuses, trees),
+        ephemeral_container_statuses=_detailed(spec.ephemeral_containers, status.ephemeral_container_statuses, trees),
     )
 
 
-def _detailed(containers: Iterable[Container], statuses: tuple[ContainerStatus, ...]) -> tuple[ContainerStatus, ...]:
+def _detailed(
+    containers: Iterable[Container], statuses: tuple[ContainerStatus, ...], trees: Mapping[str, AbstractSet[int]]
+) -> tuple[ContainerStatus, ...]:
     known = {container.name: container for container in containers}
-    return tuple(_of(known[status.name], status) if status.name in known else status for status in statuses)
+    return tuple(
+        _of(known[status.name], status, trees.get(status.name, frozenset())) if status.name in known else status
+        for status in statuses
+    )
 
 
-def _of(container: Container, status: ContainerStatus) -> ContainerStatus:
+def _of(container: Container, status: ContainerStatus, trees: AbstractSet[int]) -> ContainerStatus:
     if not status.container_id:
         return status
     return replace(
         status,
         resources=container.resources,
-        volume_mounts=tuple(map(_mount, container.volume_mounts)),
+        volume_mounts=tuple(_mount(mount, index in trees) for index, mount in enumerate(container.volume_mounts)),
         stop_signal=container.lifecycle.stop_signal if container.lifecycle is not None else None,
     )
 
 
-def _mount(mount: VolumeMount) -> VolumeMountStatus:
-    # No node makes mounts below a read-only one read-only too: IfPossible is not possible.
+def _mount(mount: VolumeMount, is_read_only_tree: bool) -> VolumeMountStatus:
+    recursive = "Enabled" if is_read_only_tree else "Disabled"
     return VolumeMountStatus(
         name=mount.name,
         mount_path=mount.mount_path,
         read_only=mount.read_only,
-        recursive_read_only="Disabled" if mount.read_only else None,
+        recursive_read_only=recursive if mount.read_only else None,
     )

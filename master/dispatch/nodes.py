@@ -23,7 +23,17 @@ from master.dispatch.convert import node_address
 from master.dispatch.errors import InvalidMessage, Occupied
 from master.dispatch.sanity import MAX_CONDITIONS, MAX_TEXT, MAX_WORD
 from master.kinds import NODE
-from master.kinds.core.node import Node, NodeAddress, NodeCondition, NodeFeatures, NodeSpec, NodeStatus, NodeSystemInfo
+from master.kinds.core.node import (
+    Node,
+    NodeAddress,
+    NodeCondition,
+    NodeFeatures,
+    NodeRuntimeHandler,
+    NodeRuntimeHandlerFeatures,
+    NodeSpec,
+    NodeStatus,
+    NodeSystemInfo,
+)
 from master.objects.meta import ObjectMeta, parse_time, timestamp
 from master.schema.quantity import canonical
 from proto.gen import observed_pb2
@@ -139,6 +149,7 @@ class Nodes:
                 architecture=info.architecture,
             ),
             features=NodeFeatures(supplemental_groups_policy=info.supplemental_groups_policy),
+            runtime_handlers=(_default_handler(info),),
         )
 
     def _starting(self) -> NodeCondition:
@@ -172,6 +183,12 @@ class Nodes:
         if same and not _old(node.status.conditions, now):
             return None
         return msgspec.structs.replace(node, status=status)
+
+
+def _default_handler(info: observed_pb2.NodeInfo) -> NodeRuntimeHandler:
+    """The features of the node's engine, which is its only handler. No engine has a user namespace for each pod."""
+    features = NodeRuntimeHandlerFeatures(recursive_read_only_mounts=info.read_only_trees, user_namespaces=False)
+    return NodeRuntimeHandler(name="", features=features)
 
 
 def _merged(

@@ -122,7 +122,7 @@ class Reports:
                 now = self._clock.now()
                 after = stored.status
                 if known:
-                    reported = detailed(stored.spec, merged(stored.status, status, now))
+                    reported = detailed(stored.spec, merged(stored.status, status, now), status)
                     after = gated(stored.spec, stored.status, reported, now)
                 if len(after.conditions) > max(MAX_CONDITIONS, len(stored.status.conditions)):
                     self._refused(node, status, f"conditions: {len(after.conditions)} different types")

@@ -72,9 +72,6 @@ def _of_container(container: Container, at: str) -> Iterator[str]:
             yield f"{at}.securityContext.procMount: Unmasked"
         yield from _of_context(own, f"{at}.securityContext")
     yield from _of_probes(container, at)
-    for mount in container.volume_mounts:
-        if mount.recursive_read_only == "Enabled":
-            yield f"{at}.volumeMounts[{mount.mount_path}].recursiveReadOnly: Enabled"
 
 
 def _of_probes(container: Container, at: str) -> Iterator[str]:

@@ -83,14 +83,7 @@ def _settings(pod: wire.Pod) -> Iterator[str]:
         yield "sysctls"
     yield from pod.unsupported
     for container in (*pod.init_containers, *pod.containers):
-        yield from _of_container(container.security_context)
-        if any(variable.HasField("file_key") for variable in container.env):
-            yield "fileKeyRef"
-        if any(mount.propagation for mount in container.volume_mounts):
-            yield "mountPropagation"
-        # Older agents would wait for the end of a sidecar.
-        if container.restart_policy:
-            yield "restartPolicy of a container"
+        yield from _of_container(container)
     yield from _of_volumes(pod)
 
 
@@ -103,7 +96,20 @@ def _of_volumes(pod: wire.Pod) -> Iterator[str]:
                 yield "items[].mode"
 
 
-def _of_container(security: wire.SecurityContext) -> Iterator[str]:
+def _of_container(container: wire.Container) -> Iterator[str]:
+    yield from _of_context(container.security_context)
+    if any(variable.HasField("file_key") for variable in container.env):
+        yield "fileKeyRef"
+    if any(mount.propagation for mount in container.volume_mounts):
+        yield "mountPropagation"
+    if any(mount.recursive_read_only not in ("", "IfPossible") for mount in container.volume_mounts):
+        yield "recursiveReadOnly"
+    # Older agents would wait for the end of a sidecar.
+    if container.restart_policy:
+        yield "restartPolicy of a container"
+
+
+def _of_context(security: wire.SecurityContext) -> Iterator[str]:
     if security.run_as_non_root:
         yield "runAsNonRoot"
     if security.no_new_privileges:

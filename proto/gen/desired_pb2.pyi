@@ -225,20 +225,22 @@ class ContainerPort(_message.Message):
     def __init__(self, name: _Optional[str] = ..., container_port: _Optional[int] = ..., host_port: _Optional[int] = ..., protocol: _Optional[str] = ..., host_ip: _Optional[str] = ...) -> None: ...
 
 class VolumeMount(_message.Message):
-    __slots__ = ("name", "mount_path", "sub_path", "read_only", "sub_path_expr", "propagation")
+    __slots__ = ("name", "mount_path", "sub_path", "read_only", "sub_path_expr", "propagation", "recursive_read_only")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MOUNT_PATH_FIELD_NUMBER: _ClassVar[int]
     SUB_PATH_FIELD_NUMBER: _ClassVar[int]
     READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     SUB_PATH_EXPR_FIELD_NUMBER: _ClassVar[int]
     PROPAGATION_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     name: str
     mount_path: str
     sub_path: str
     read_only: bool
     sub_path_expr: str
     propagation: str
-    def __init__(self, name: _Optional[str] = ..., mount_path: _Optional[str] = ..., sub_path: _Optional[str] = ..., read_only: _Optional[bool] = ..., sub_path_expr: _Optional[str] = ..., propagation: _Optional[str] = ...) -> None: ...
+    recursive_read_only: str
+    def __init__(self, name: _Optional[str] = ..., mount_path: _Optional[str] = ..., sub_path: _Optional[str] = ..., read_only: _Optional[bool] = ..., sub_path_expr: _Optional[str] = ..., propagation: _Optional[str] = ..., recursive_read_only: _Optional[str] = ...) -> None: ...
 
 class Resources(_message.Message):
     __slots__ = ("cpu_request_millis", "cpu_limit_millis", "memory_request_bytes", "memory_limit_bytes", "ephemeral_storage_request_bytes", "ephemeral_storage_limit_bytes")

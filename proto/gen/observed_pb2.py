@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18proto/gen/observed.proto\x12\x06sampan\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x02\n\x08NodeInfo\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x16\n\x0ekernel_version\x18\x03 \x01(\t\x12\x10\n\x08os_image\x18\x04 \x01(\t\x12!\n\x19\x63ontainer_runtime_version\x18\x05 \x01(\t\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12\x18\n\x10operating_system\x18\x07 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\x12\x10\n\x08hostname\x18\n \x01(\t\x12,\n\x06labels\x18\x0b \x03(\x0b\x32\x1c.sampan.NodeInfo.LabelsEntry\x12\x11\n\taddresses\x18\x0c \x03(\t\x12\"\n\x1asupplemental_groups_policy\x18P \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"c\n\x08\x43\x61pacity\x12\x12\n\ncpu_millis\x18\x01 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x1f\n\x17\x65phemeral_storage_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04pods\x18\x04 \x01(\x03\"R\n\x05Usage\x12\x12\n\ncpu_millis\x18\x01 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x1f\n\x17\x65phemeral_storage_bytes\x18\x03 \x01(\x03\";\n\tPodUsages\x12\x1e\n\x04pods\x18\x01 \x03(\x0b\x32\x10.sampan.PodUsage\x12\x0e\n\x06\x61ge_ms\x18\x02 \x01(\r\"C\n\x08PodUsage\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12*\n\ncontainers\x18\x02 \x03(\x0b\x32\x16.sampan.ContainerUsage\"_\n\x0e\x43ontainerUsage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x63pu_nano_cores\x18\x02 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12\x11\n\twindow_ms\x18\x04 \x01(\r\"\x84\x01\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x38\n\x14last_transition_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe9\x03\n\x0e\x43ontainerState\x12\x31\n\x07waiting\x18\x01 \x01(\x0b\x32\x1e.sampan.ContainerState.WaitingH\x00\x12\x31\n\x07running\x18\x02 \x01(\x0b\x32\x1e.sampan.ContainerState.RunningH\x00\x12\x37\n\nterminated\x18\x03 \x01(\x0b\x32!.sampan.ContainerState.TerminatedH\x00\x1a*\n\x07Waiting\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x1a\x39\n\x07Running\x12.\n\nstarted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xc7\x01\n\nTerminated\x12\x11\n\texit_code\x18\x01 \x01(\x05\x12\x0e\n\x06signal\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontainer_id\x18\x07 \x01(\tB\x07\n\x05state\"\xe0\x01\n\x0f\x43ontainerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0b\x32\x16.sampan.ContainerState\x12*\n\nlast_state\x18\x03 \x01(\x0b\x32\x16.sampan.ContainerState\x12\r\n\x05ready\x18\x04 \x01(\x08\x12\x15\n\rrestart_count\x18\x05 \x01(\x05\x12\r\n\x05image\x18\x06 \x01(\t\x12\x10\n\x08image_id\x18\x07 \x01(\t\x12\x14\n\x0c\x63ontainer_id\x18\x08 \x01(\t\x12\x0f\n\x07started\x18\t \x01(\x08\"\xbd\x03\n\tPodStatus\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05phase\x18\x04 \x01(\t\x12%\n\nconditions\x18\x05 \x03(\x0b\x32\x11.sampan.Condition\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x0f\n\x07host_ip\x18\x08 \x01(\t\x12\x0e\n\x06pod_ip\x18\t \x01(\t\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x17init_container_statuses\x18\x0b \x03(\x0b\x32\x17.sampan.ContainerStatus\x12\x33\n\x12\x63ontainer_statuses\x18\x0c \x03(\x0b\x32\x17.sampan.ContainerStatus\x12\x0f\n\x07removed\x18\r \x01(\x08\x12=\n\x1c\x65phemeral_container_statuses\x18( \x03(\x0b\x32\x17.sampan.ContainerStatus\x12\x1b\n\x13observed_generation\x18\x32 \x01(\x03\"\xb0\x01\n\x05\x45vent\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03uid\x18\x04 \x01(\t\x12\x12\n\nfield_path\x18\x05 \x01(\t\x12\x0c\n\x04type\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0f\n\x07message\x18\x08 \x01(\t\x12(\n\x04time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18proto/gen/observed.proto\x12\x06sampan\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x03\n\x08NodeInfo\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x16\n\x0ekernel_version\x18\x03 \x01(\t\x12\x10\n\x08os_image\x18\x04 \x01(\t\x12!\n\x19\x63ontainer_runtime_version\x18\x05 \x01(\t\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12\x18\n\x10operating_system\x18\x07 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\x12\x10\n\x08hostname\x18\n \x01(\t\x12,\n\x06labels\x18\x0b \x03(\x0b\x32\x1c.sampan.NodeInfo.LabelsEntry\x12\x11\n\taddresses\x18\x0c \x03(\t\x12\"\n\x1asupplemental_groups_policy\x18P \x01(\x08\x12\x17\n\x0fread_only_trees\x18Q \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"c\n\x08\x43\x61pacity\x12\x12\n\ncpu_millis\x18\x01 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x1f\n\x17\x65phemeral_storage_bytes\x18\x03 \x01(\x03\x12\x0c\n\x04pods\x18\x04 \x01(\x03\"R\n\x05Usage\x12\x12\n\ncpu_millis\x18\x01 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x03\x12\x1f\n\x17\x65phemeral_storage_bytes\x18\x03 \x01(\x03\";\n\tPodUsages\x12\x1e\n\x04pods\x18\x01 \x03(\x0b\x32\x10.sampan.PodUsage\x12\x0e\n\x06\x61ge_ms\x18\x02 \x01(\r\"C\n\x08PodUsage\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12*\n\ncontainers\x18\x02 \x03(\x0b\x32\x16.sampan.ContainerUsage\"_\n\x0e\x43ontainerUsage\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x63pu_nano_cores\x18\x02 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12\x11\n\twindow_ms\x18\x04 \x01(\r\"\x84\x01\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x38\n\x14last_transition_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe9\x03\n\x0e\x43ontainerState\x12\x31\n\x07waiting\x18\x01 \x01(\x0b\x32\x1e.sampan.ContainerState.WaitingH\x00\x12\x31\n\x07running\x18\x02 \x01(\x0b\x32\x1e.sampan.ContainerState.RunningH\x00\x12\x37\n\nterminated\x18\x03 \x01(\x0b\x32!.sampan.ContainerState.TerminatedH\x00\x1a*\n\x07Waiting\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x1a\x39\n\x07Running\x12.\n\nstarted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\xc7\x01\n\nTerminated\x12\x11\n\texit_code\x18\x01 \x01(\x05\x12\x0e\n\x06signal\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inished_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontainer_id\x18\x07 \x01(\tB\x07\n\x05state\"\xf9\x01\n\x0f\x43ontainerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0b\x32\x16.sampan.ContainerState\x12*\n\nlast_state\x18\x03 \x01(\x0b\x32\x16.sampan.ContainerState\x12\r\n\x05ready\x18\x04 \x01(\x08\x12\x15\n\rrestart_count\x18\x05 \x01(\x05\x12\r\n\x05image\x18\x06 \x01(\t\x12\x10\n\x08image_id\x18\x07 \x01(\t\x12\x14\n\x0c\x63ontainer_id\x18\x08 \x01(\t\x12\x0f\n\x07started\x18\t \x01(\x08\x12\x17\n\x0fread_only_trees\x18P \x03(\r\"\xbd\x03\n\tPodStatus\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\r\n\x05phase\x18\x04 \x01(\t\x12%\n\nconditions\x18\x05 \x03(\x0b\x32\x11.sampan.Condition\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x0f\n\x07host_ip\x18\x08 \x01(\t\x12\x0e\n\x06pod_ip\x18\t \x01(\t\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x17init_container_statuses\x18\x0b \x03(\x0b\x32\x17.sampan.ContainerStatus\x12\x33\n\x12\x63ontainer_statuses\x18\x0c \x03(\x0b\x32\x17.sampan.ContainerStatus\x12\x0f\n\x07removed\x18\r \x01(\x08\x12=\n\x1c\x65phemeral_container_statuses\x18( \x03(\x0b\x32\x17.sampan.ContainerStatus\x12\x1b\n\x13observed_generation\x18\x32 \x01(\x03\"\xb0\x01\n\x05\x45vent\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03uid\x18\x04 \x01(\t\x12\x12\n\nfield_path\x18\x05 \x01(\t\x12\x0c\n\x04type\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0f\n\x07message\x18\x08 \x01(\t\x12(\n\x04time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,33 +35,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODEINFO_LABELSENTRY']._loaded_options = None
   _globals['_NODEINFO_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_NODEINFO']._serialized_start=70
-  _globals['_NODEINFO']._serialized_end=448
-  _globals['_NODEINFO_LABELSENTRY']._serialized_start=403
-  _globals['_NODEINFO_LABELSENTRY']._serialized_end=448
-  _globals['_CAPACITY']._serialized_start=450
-  _globals['_CAPACITY']._serialized_end=549
-  _globals['_USAGE']._serialized_start=551
-  _globals['_USAGE']._serialized_end=633
-  _globals['_PODUSAGES']._serialized_start=635
-  _globals['_PODUSAGES']._serialized_end=694
-  _globals['_PODUSAGE']._serialized_start=696
-  _globals['_PODUSAGE']._serialized_end=763
-  _globals['_CONTAINERUSAGE']._serialized_start=765
-  _globals['_CONTAINERUSAGE']._serialized_end=860
-  _globals['_CONDITION']._serialized_start=863
-  _globals['_CONDITION']._serialized_end=995
-  _globals['_CONTAINERSTATE']._serialized_start=998
-  _globals['_CONTAINERSTATE']._serialized_end=1487
-  _globals['_CONTAINERSTATE_WAITING']._serialized_start=1175
-  _globals['_CONTAINERSTATE_WAITING']._serialized_end=1217
-  _globals['_CONTAINERSTATE_RUNNING']._serialized_start=1219
-  _globals['_CONTAINERSTATE_RUNNING']._serialized_end=1276
-  _globals['_CONTAINERSTATE_TERMINATED']._serialized_start=1279
-  _globals['_CONTAINERSTATE_TERMINATED']._serialized_end=1478
-  _globals['_CONTAINERSTATUS']._serialized_start=1490
-  _globals['_CONTAINERSTATUS']._serialized_end=1714
-  _globals['_PODSTATUS']._serialized_start=1717
-  _globals['_PODSTATUS']._serialized_end=2162
-  _globals['_EVENT']._serialized_start=2165
-  _globals['_EVENT']._serialized_end=2341
+  _globals['_NODEINFO']._serialized_end=473
+  _globals['_NODEINFO_LABELSENTRY']._serialized_start=428
+  _globals['_NODEINFO_LABELSENTRY']._serialized_end=473
+  _globals['_CAPACITY']._serialized_start=475
+  _globals['_CAPACITY']._serialized_end=574
+  _globals['_USAGE']._serialized_start=576
+  _globals['_USAGE']._serialized_end=658
+  _globals['_PODUSAGES']._serialized_start=660
+  _globals['_PODUSAGES']._serialized_end=719
+  _globals['_PODUSAGE']._serialized_start=721
+  _globals['_PODUSAGE']._serialized_end=788
+  _globals['_CONTAINERUSAGE']._serialized_start=790
+  _globals['_CONTAINERUSAGE']._serialized_end=885
+  _globals['_CONDITION']._serialized_start=888
+  _globals['_CONDITION']._serialized_end=1020
+  _globals['_CONTAINERSTATE']._serialized_start=1023
+  _globals['_CONTAINERSTATE']._serialized_end=1512
+  _globals['_CONTAINERSTATE_WAITING']._serialized_start=1200
+  _globals['_CONTAINERSTATE_WAITING']._serialized_end=1242
+  _globals['_CONTAINERSTATE_RUNNING']._serialized_start=1244
+  _globals['_CONTAINERSTATE_RUNNING']._serialized_end=1301
+  _globals['_CONTAINERSTATE_TERMINATED']._serialized_start=1304
+  _globals['_CONTAINERSTATE_TERMINATED']._serialized_end=1503
+  _globals['_CONTAINERSTATUS']._serialized_start=1515
+  _globals['_CONTAINERSTATUS']._serialized_end=1764
+  _globals['_PODSTATUS']._serialized_start=1767
+  _globals['_PODSTATUS']._serialized_end=2212
+  _globals['_EVENT']._serialized_start=2215
+  _globals['_EVENT']._serialized_end=2391
 # @@protoc_insertion_point(module_scope)

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class NodeInfo(_message.Message):
-    __slots__ = ("machine_id", "boot_id", "kernel_version", "os_image", "container_runtime_version", "agent_version", "operating_system", "architecture", "address", "hostname", "labels", "addresses", "supplemental_groups_policy")
+    __slots__ = ("machine_id", "boot_id", "kernel_version", "os_image", "container_runtime_version", "agent_version", "operating_system", "architecture", "address", "hostname", "labels", "addresses", "supplemental_groups_policy", "read_only_trees")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class NodeInfo(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     SUPPLEMENTAL_GROUPS_POLICY_FIELD_NUMBER: _ClassVar[int]
+    READ_ONLY_TREES_FIELD_NUMBER: _ClassVar[int]
     machine_id: str
     boot_id: str
     kernel_version: str
@@ -44,7 +45,8 @@ class NodeInfo(_message.Message):
     labels: _containers.ScalarMap[str, str]
     addresses: _containers.RepeatedScalarFieldContainer[str]
     supplemental_groups_policy: bool
-    def __init__(self, machine_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., kernel_version: _Optional[str] = ..., os_image: _Optional[str] = ..., container_runtime_version: _Optional[str] = ..., agent_version: _Optional[str] = ..., operating_system: _Optional[str] = ..., architecture: _Optional[str] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., addresses: _Optional[_Iterable[str]] = ..., supplemental_groups_policy: _Optional[bool] = ...) -> None: ...
+    read_only_trees: bool
+    def __init__(self, machine_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., kernel_version: _Optional[str] = ..., os_image: _Optional[str] = ..., container_runtime_version: _Optional[str] = ..., agent_version: _Optional[str] = ..., operating_system: _Optional[str] = ..., architecture: _Optional[str] = ..., address: _Optional[str] = ..., hostname: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., addresses: _Optional[_Iterable[str]] = ..., supplemental_groups_policy: _Optional[bool] = ..., read_only_trees: _Optional[bool] = ...) -> None: ...
 
 class Capacity(_message.Message):
     __slots__ = ("cpu_millis", "memory_bytes", "ephemeral_storage_bytes", "pods")
@@ -150,7 +152,7 @@ class ContainerState(_message.Message):
     def __init__(self, waiting: _Optional[_Union[ContainerState.Waiting, _Mapping]] = ..., running: _Optional[_Union[ContainerState.Running, _Mapping]] = ..., terminated: _Optional[_Union[ContainerState.Terminated, _Mapping]] = ...) -> None: ...
 
 class ContainerStatus(_message.Message):
-    __slots__ = ("name", "state", "last_state", "ready", "restart_count", "image", "image_id", "container_id", "started")
+    __slots__ = ("name", "state", "last_state", "ready", "restart_count", "image", "image_id", "container_id", "started", "read_only_trees")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LAST_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +162,7 @@ class ContainerStatus(_message.Message):
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
+    READ_ONLY_TREES_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: ContainerState
     last_state: ContainerState
@@ -169,7 +172,8 @@ class ContainerStatus(_message.Message):
     image_id: str
     container_id: str
     started: bool
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ContainerState, _Mapping]] = ..., last_state: _Optional[_Union[ContainerState, _Mapping]] = ..., ready: _Optional[bool] = ..., restart_count: _Optional[int] = ..., image: _Optional[str] = ..., image_id: _Optional[str] = ..., container_id: _Optional[str] = ..., started: _Optional[bool] = ...) -> None: ...
+    read_only_trees: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ContainerState, _Mapping]] = ..., last_state: _Optional[_Union[ContainerState, _Mapping]] = ..., ready: _Optional[bool] = ..., restart_count: _Optional[int] = ..., image: _Optional[str] = ..., image_id: _Optional[str] = ..., container_id: _Optional[str] = ..., started: _Optional[bool] = ..., read_only_trees: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class PodStatus(_message.Message):
     __slots__ = ("uid", "namespace", "name", "phase", "conditions", "reason", "message", "host_ip", "pod_ip", "start_time", "init_container_statuses", "container_statuses", "removed", "ephemeral_container_statuses", "observed_generation")

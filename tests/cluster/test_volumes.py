@@ -150,3 +150,39 @@ def test_an_init_container_writes_variables_for_the_containers(cluster: Cluster,
     place = eventually(lambda: container_id(kubectl, "app=reader"), message=lambda: kubectl("get", "pods"))
     assert place is not None
     assert shell_in(cluster, *place, 'echo -n "$COLOUR $BOTH"') == "red or blue red or blue!"
+
+
+def test_what_is_mounted_below_a_volume_is_read_only(cluster: Cluster, kubectl: Kubectl) -> None:
+    node = cluster.lab.state.nodes[0].name
+    root = cluster.lab.host_paths(node).volumes_root / "trees"
+    below = root / "below"
+    below.mkdir(parents=True)
+    mounts = [
+        {"name": "tree", "mountPath": f"/{recursive}", "readOnly": True, "recursiveReadOnly": recursive}
+        for recursive in ("Enabled", "IfPossible", "Disabled")
+    ]
+    volumes = [{"name": "tree", "hostPath": {"path": "/trees"}}]
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", below], check=True)
+    try:
+        kubectl.create(
+            pod("tree", labels={"app": "tree"}, nodeName=node, container={"volumeMounts": mounts}, volumes=volumes)
+        )
+        place = eventually(lambda: container_id(kubectl, "app=tree"), message=lambda: kubectl("get", "pods"))
+        assert place is not None
+        script = "for m in /Enabled /IfPossible /Disabled; do touch $m/below/x 2>/dev/null && echo $m; done"
+        assert shell_in(cluster, *place, script).split() == ["/Disabled"]
+        (status,) = kubectl.json("get", "pod", "tree")["status"]["containerStatuses"]
+        made = {mount["mountPath"]: mount.get("recursiveReadOnly") for mount in status["volumeMounts"]}
+        assert {path: made[path] for path in ("/Enabled", "/IfPossible", "/Disabled")} == {
+            "/Enabled": "Enabled",
+            "/IfPossible": "Enabled",
+            "/Disabled": "Disabled",
+        }
+        kubectl("delete", "pod", "tree", "--timeout=60s")
+        # Unmounting the container's copy has left the original in place.
+        assert below.is_mount() and (below / "x").exists()
+    finally:
+        subprocess.run(["umount", below], check=True)
+    handlers = [each["status"]["runtimeHandlers"] for each in kubectl.json("get", "nodes")["items"]]
+    features = {"recursiveReadOnlyMounts": True, "userNamespaces": False}
+    assert all(handler == [{"name": "", "features": features}] for handler in handlers)

@@ -128,3 +128,45 @@ def test_a_file_system_in_memory_has_its_size_and_its_group_and_is_mounted_once(
         files.unmount(directory)
     assert not mounts.is_mount(directory) and list(directory.iterdir()) == []
     files.unmount(directory)
+
+
+def test_a_read_only_tree_leaves_the_original_as_it_is(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    (source / "below").mkdir(parents=True)
+    (tmp_path / "share").mkdir()
+    target.mkdir()
+    assert mounts.has_read_only_trees()
+    # Shared mounts, as systemd makes them: a copy would be unmounted together with its original.
+    subprocess.run(["mount", "--bind", source, source], check=True)
+    subprocess.run(["mount", "--make-shared", source], check=True)
+    try:
+        with mounted(tmp_path / "share", source / "below"):
+            descriptor = os.open(source, os.O_PATH)
+            mounts.bind_read_only(descriptor, target)
+            os.close(descriptor)
+            for place in (target, target / "below"):
+                with pytest.raises(OSError, match="Read-only"):
+                    (place / "file").touch()
+            (source / "below" / "file").touch()
+            assert (target / "below" / "file").exists()
+            mounts.detach_all(target)
+            assert mounts_below(target) == []
+            assert mounts.is_mount(source / "below") and (tmp_path / "share" / "file").exists()
+    finally:
+        subprocess.run(["umount", source], check=True)
+
+
+def test_a_volume_is_exposed_as_a_read_only_tree(tmp_path: Path) -> None:
+    volumes = new_volumes(tmp_path)
+    (tmp_path / "data" / "deep" / "below").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    with mounted(tmp_path, tmp_path / "data" / "deep" / "below"):
+        for index, (volume, path, below) in enumerate(
+            [("data", "", "deep/below"), ("data", "deep", "below"), ("file", "", "")]
+        ):
+            inside = SubPath(volume, path, "app", index, read_only_tree=True)
+            exposed = volumes.mount_source(UID, tmp_path / volume, inside)
+            with pytest.raises(OSError, match="Read-only"):
+                os.utime(exposed / below)
+        volumes.clean(UID)
+        assert mounts.is_mount(tmp_path / "data" / "deep" / "below")

@@ -136,10 +136,15 @@ class FakeBinds:
 
     def __init__(self) -> None:
         self.mounted: dict[Path, Path] = {}
+        self.read_only: set[Path] = set()
 
     def bind(self, descriptor: int, target: Path) -> None:
         assert target.exists()
         self.mounted[target] = Path(f"/proc/self/fd/{descriptor}").readlink()
+
+    def bind_read_only(self, descriptor: int, target: Path) -> None:
+        self.bind(descriptor, target)
+        self.read_only.add(target)
 
     def unmount(self, target: Path) -> None:
         self.mounted.pop(target, None)

@@ -52,10 +52,12 @@ def check_container_security(container: Container, at: str, findings: Findings) 
     privileged = bool(context and context.privileged)
     for index, mount in enumerate(container.volume_mounts):
         where = f"{at}.volumeMounts[{index}]"
-        if mount.recursive_read_only == "Enabled":
-            findings.forbidden(f"{where}.recursiveReadOnly", "read-only mounts below the mount are not supported")
-        elif mount.recursive_read_only == "IfPossible" and not mount.read_only:
-            findings.forbidden(f"{where}.recursiveReadOnly", "may only be specified when readOnly is true")
+        if mount.recursive_read_only in ("Enabled", "IfPossible"):
+            if not mount.read_only:
+                findings.forbidden(f"{where}.recursiveReadOnly", "may only be specified when readOnly is true")
+            if mount.mount_propagation not in (None, "None"):
+                why = "may only be specified when mountPropagation is None or not specified"
+                findings.forbidden(f"{where}.recursiveReadOnly", why)
         if mount.mount_propagation == "Bidirectional" and not privileged:
             why = "Bidirectional mount propagation is available only to privileged containers"
             findings.forbidden(f"{where}.mountPropagation", why)

@@ -145,20 +145,14 @@ class VolumeMount(Model, frozen=True, kw_only=True):
     """The path at which a container sees a volume.
 
     `subPath` mounts only this part of the volume; `subPathExpr` is the same with `$(NAME)` for environment variables.
-    `mountPropagation`: whether the container sees what the node mounts below the volume later (HostToContainer), and
-    the node what the container mounts (Bidirectional, for privileged containers).
+    `recursiveReadOnly`: whether what is mounted below a read-only volume is read-only too (Enabled), perhaps only where
+    the node can do that (IfPossible). `mountPropagation`: whether the container sees what the node mounts below the
+    volume later (HostToContainer), and the node what the container mounts (Bidirectional, for privileged containers).
     """
 
     name: str = always("")
     read_only: bool = False
-    recursive_read_only: (
-        Annotated[
-            str,
-            choice("Disabled", "Enabled", "IfPossible"),
-            refused("mounts below the volume would be read-only too", values=("Enabled",)),
-        ]
-        | None
-    ) = None
+    recursive_read_only: Annotated[str, choice("Disabled", "Enabled", "IfPossible")] | None = None
     mount_path: str = always("")
     sub_path: str = ""
     sub_path_expr: str = ""

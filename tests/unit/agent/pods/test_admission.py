@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.model import Container, Pod, PodPhase, Profile, SecurityContext, Sysctl
+from agent.model import Container, Pod, PodPhase, Profile, SecurityContext, Sysctl, VolumeMount
 from agent.pods.admission import SAFE_SYSCTLS, refusal
 from agent.pods.interface import HostSecurity
 from tests.unit.agent.fakes import FakeReporter, settle
@@ -21,6 +21,11 @@ def with_sysctl(name: str, **more: object) -> Pod:
 
 def with_security(**fields: object) -> Pod:
     return pod(containers=(Container("app", IMAGE, security=SecurityContext(**fields)),))  # type: ignore[arg-type]
+
+
+def with_tree(recursive: str) -> Pod:
+    mount = VolumeMount("data", "/d", read_only=True, recursive_read_only=recursive)
+    return pod(containers=(Container("app", IMAGE, volume_mounts=(mount,)),))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,20 @@ def with_security(**fields: object) -> Pod:
             "SupplementalGroupsPolicyNotSupported",
             "spec.securityContext.supplementalGroupsPolicy: Newer",
             id="groups",
+        ),
+        pytest.param(
+            with_tree("Enabled"),
+            HOST,
+            "SettingNotSupported",
+            'container "app": this node cannot carry out volumeMounts[/d].recursiveReadOnly: Enabled',
+            id="a tree that the kernel cannot make read-only",
+        ),
+        pytest.param(
+            with_tree("Newer"),
+            HostSecurity(read_only_trees=True),
+            "SettingNotSupported",
+            "recursiveReadOnly: Newer",
+            id="recursiveReadOnly of a newer master",
         ),
         pytest.param(with_sysctl("kernel.msgmax"), HOST, "SysctlForbidden", "not safe", id="unsafe sysctl"),
         pytest.param(

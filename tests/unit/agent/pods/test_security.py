@@ -13,7 +13,7 @@ from agent.pods.errors import ContainerConfigError
 from agent.pods.files import seccomp_profile
 from agent.pods.security import apparmor_of, check_user, own_seccomp_profile, seccomp_of, user_of
 from agent.runtime.accounts import Accounts
-from agent.runtime.containers import ContainerSpec
+from agent.runtime.containers import ContainerSpec, Mount
 from agent.runtime.convert import create_body, sandbox_body
 from agent.runtime.records import ContainerId
 from agent.runtime.sandboxes import SandboxSpec
@@ -201,6 +201,17 @@ def test_a_plain_container_asks_for_nothing() -> None:
     config = create_body(ContainerSpec("a", IMAGE, {}, join=ContainerId("s")))["HostConfig"]
     assert config["SecurityOpt"] == [] and "GroupAdd" not in config
     assert "PidMode" not in config
+
+
+def test_the_engine_makes_no_mount_below_a_read_only_one_read_only() -> None:
+    mounts = (Mount("/s", "/only", read_only=True), Mount("/s", "/both"), Mount("/s", "/slave", True, "rslave"))
+    body = create_body(ContainerSpec("a", IMAGE, {}, join=ContainerId("s"), mounts=mounts))
+    options = [mount.get("BindOptions") or {} for mount in body["HostConfig"]["Mounts"]]
+    assert options == [
+        {"ReadOnlyNonRecursive": True},
+        {},
+        {"Propagation": "rslave", "ReadOnlyNonRecursive": True},
+    ]
 
 
 async def test_a_container_that_must_not_be_root_waits_with_the_reason(bed: Bed) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.model import Container, EmptyDir, EnvVar, Pod, UnsupportedVolume, Volume, VolumeMount
+from agent.pods.interface import HostSecurity
 from agent.statuses import Waiting
-from tests.unit.agent.pods.bed import IMAGE, Bed, desired, pod
+from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, pod
 
 
 def mounting(mount: VolumeMount, *variables: EnvVar) -> Pod:
@@ -69,3 +71,28 @@ async def test_a_sub_path_that_its_variables_make_wrong_is_refused(bed: Bed, exp
         state = bed.state()
         assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError" and named in state.message
         assert not bed.binds.mounted
+
+
+@pytest.mark.parametrize(("able", "expected"), [(True, (1,)), (False, ())])
+async def test_what_is_mounted_below_is_read_only_where_that_is_possible(
+    bed: Bed, able: bool, expected: tuple[int, ...]
+) -> None:
+    bed.config = replace(bed.config, security=HostSecurity(read_only_trees=able))
+    mounts = (
+        VolumeMount("data", "/plain", read_only=True),
+        VolumeMount("data", "/tree", read_only=True, recursive_read_only="IfPossible"),
+        VolumeMount("data", "/writable", recursive_read_only="IfPossible"),
+    )
+    app = Container("app", IMAGE, volume_mounts=mounts)
+    web = pod(containers=(app,), volumes=(Volume("data", EmptyDir()),))
+    async with bed.running(web):
+        (status,) = bed.reporter.statuses[UID].containers
+        assert status.read_only_trees == expected
+        (spec,) = bed.engine.specs.values()
+        sources = {mount.target: Path(mount.source) for mount in spec.mounts}
+        assert bed.binds.read_only == ({sources["/tree"]} if able else set())
+        assert (sources["/tree"] == sources["/plain"]) is not able
+    # It stays as it was mounted, whatever a later agent could do.
+    bed.config = replace(bed.config, security=HostSecurity(read_only_trees=not able))
+    async with bed.running(web):
+        assert bed.reporter.statuses[UID].containers[0].read_only_trees == expected

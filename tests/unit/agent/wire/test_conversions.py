@@ -175,12 +175,13 @@ def test_node() -> None:
         labels={"a": "b"},
         addresses=("10.0.0.1", "10.9.0.1"),
         supplemental_groups_policy=True,
+        read_only_trees=True,
     )
     expected = {"a": "b"}, ["10.0.0.1", "10.9.0.1"]
     sent = observed.info_to_proto(info)
     assert (sent.machine_id, sent.address, sent.hostname) == ("m", "10.0.0.1", "node-1")
     assert (dict(sent.labels), list(sent.addresses)) == expected
-    assert sent.supplemental_groups_policy
+    assert sent.supplemental_groups_policy and sent.read_only_trees
     capacity = observed.capacity_to_proto(statuses.Capacity(1000, 1 << 30, 110, 1 << 40))
     assert capacity == observed_pb2.Capacity(
         cpu_millis=1000, memory_bytes=1 << 30, pods=110, ephemeral_storage_bytes=1 << 40

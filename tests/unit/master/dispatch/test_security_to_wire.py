@@ -16,7 +16,6 @@ from master.kinds.core.pod.profiles import (
     SELinuxOptions,
     WindowsSecurityContextOptions,
 )
-from master.kinds.core.pod.volume import VolumeMount
 from proto.gen import desired_pb2 as wire
 
 
@@ -106,11 +105,6 @@ def context(**fields: Any) -> PodSpec:
             container(security_context=SecurityContext(proc_mount="Unmasked")),
             ["spec.containers[app].securityContext.procMount: Unmasked"],
             id="the container's context",
-        ),
-        pytest.param(
-            container(volume_mounts=(VolumeMount(name="v", mount_path="/v", recursive_read_only="Enabled"),)),
-            ["spec.containers[app].volumeMounts[/v].recursiveReadOnly: Enabled"],
-            id="mounts below a read-only mount",
         ),
     ],
 )

@@ -9,6 +9,7 @@ import msgspec
 from master.dispatch.details import detailed
 from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.model import PodSpec, PodStatus
+from proto.gen import observed_pb2 as wire
 
 SPEC: dict[str, Any] = {
     "initContainers": [{"name": "init", "image": "i"}],
@@ -20,12 +21,17 @@ SPEC: dict[str, Any] = {
             "volumeMounts": [
                 {"name": "data", "mountPath": "/data"},
                 {"name": "keys", "mountPath": "/keys", "readOnly": True},
+                {"name": "tree", "mountPath": "/tree", "readOnly": True, "recursiveReadOnly": "IfPossible"},
             ],
             "lifecycle": {"stopSignal": "SIGQUIT"},
         }
     ],
     "ephemeralContainers": [{"name": "debug", "image": "i"}],
 }
+
+
+# Places from an agent that counts otherwise mean nothing.
+REPORT = wire.PodStatus(container_statuses=[wire.ContainerStatus(name="app", read_only_trees=[0, 2, 9])])
 
 
 def status(*, app_id: str) -> PodStatus:
@@ -46,12 +52,13 @@ def shown(container: ContainerStatus) -> dict[str, Any]:
 
 
 def test_the_details_are_those_of_the_spec() -> None:
-    after = detailed(msgspec.convert(SPEC, PodSpec), status(app_id="docker://2"))
+    after = detailed(msgspec.convert(SPEC, PodSpec), status(app_id="docker://2"), REPORT)
     assert shown(after.container_statuses[0]) == {
         "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "500m"}},
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"},
             {"name": "keys", "mountPath": "/keys", "readOnly": True, "recursiveReadOnly": "Disabled"},
+            {"name": "tree", "mountPath": "/tree", "readOnly": True, "recursiveReadOnly": "Enabled"},
         ],
         "stopSignal": "SIGQUIT",
     }
@@ -60,5 +67,5 @@ def test_the_details_are_those_of_the_spec() -> None:
 
 def test_a_container_that_does_not_exist_yet_has_none() -> None:
     before = status(app_id="")
-    after = detailed(msgspec.convert(SPEC, PodSpec), before)
+    after = detailed(msgspec.convert(SPEC, PodSpec), before, REPORT)
     assert after.container_statuses == before.container_statuses

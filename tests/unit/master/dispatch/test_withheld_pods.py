@@ -99,6 +99,15 @@ SETTINGS = {
             ),
         )
     ),
+    "recursiveReadOnly": pod(
+        containers=(
+            Container(
+                name="app",
+                image="web:1",
+                volume_mounts=(VolumeMount(name="v", mount_path="/v", read_only=True, recursive_read_only="Enabled"),),
+            ),
+        )
+    ),
     "mountPropagation": pod(
         containers=(
             Container(

@@ -86,7 +86,7 @@ def mount(privileged: bool | None = None, **fields: Any) -> dict[str, Any]:
             in_container(allowPrivilegeEscalation=False, capabilities={"add": ["NET_ADMIN"]}), [], id="NET_ADMIN"
         ),
         pytest.param(
-            mount(recursiveReadOnly="Enabled", readOnly=True),
+            mount(recursiveReadOnly="Enabled", readOnly=True, mountPropagation="HostToContainer"),
             [(FORBIDDEN, "initContainers[0].volumeMounts[0].recursiveReadOnly")],
             id="recursively read-only",
         ),
