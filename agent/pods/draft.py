@@ -12,12 +12,9 @@ from typing import Final
 from agent.model import Pod
 from agent.pods.actions import SANDBOX_KEY, Action, PreStop, ReadMessage, RefreshContainer, SignalContainer
 from agent.pods.lifecycle import succeeded
-from agent.pods.memory import Memory
+from agent.pods.memory import PULL_ERROR_SHOWN_S, Memory
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import sidecars
-
-PULL_ERROR_SHOWN_S: Final = 2.0
-"""A failed pull is shown as ErrImagePull for this long, then as ImagePullBackOff."""
 
 _FORCE_AGAIN_S: Final = 10.0
 _LEAST_GRACE_S: Final = 2.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.model import Container
 from agent.pods import backoff
 from agent.pods.actions import (
     Action,
@@ -25,10 +26,12 @@ from agent.statuses import Waiting
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An empty `event`: report none (an engine that is away is reported by the node)."""
+    """An empty `event`: report none (an engine that is away is reported by the node). An empty `text`: that of
+    `waiting`."""
 
     waiting: Waiting
     event: str = "Failed"
+    text: str = ""
     container: str = ""
     first_s: float = 0.5
     longest_s: float = 60.0
@@ -42,14 +45,12 @@ def failure_of(action: Action, error: Exception) -> Failure:
         return Failure(Waiting("ContainerCreating", text), "", first_s=2.0)
     match action:
         case EnsureImage():
-            reason, event = _of_image(error)
-            name = action.container.name
-            return Failure(Waiting(reason, text), event, name, backoff.FIRST_DELAY_S, backoff.LONGEST_DELAY_S)
+            return _of_image(action.container, error, text)
         case CreateContainer():
             reason = "CreateContainerConfigError" if isinstance(error, ContainerConfigError) else "CreateContainerError"
-            return Failure(Waiting(reason, text), "Failed", action.container.name, first_s=1.0)
+            return Failure(Waiting(reason, text), container=action.container.name, first_s=1.0)
         case StartContainer():
-            return Failure(Waiting("RunContainerError", text), "Failed", action.container.name, first_s=1.0)
+            return Failure(Waiting("RunContainerError", text), container=action.container.name, first_s=1.0)
         case CreateSandbox() | StartSandbox() | AttachNetwork():
             return Failure(Waiting("ContainerCreating", text), "FailedCreatePodSandBox")
         case PrepareVolumes():
@@ -58,15 +59,18 @@ def failure_of(action: Action, error: Exception) -> Failure:
             return Failure(Waiting("ContainerCreating", text), "FailedKillPod")
 
 
-def _of_image(error: Exception) -> tuple[str, str]:
-    """The reasons of the waiting container and of the event, as the kubelet gives them (pkg/kubelet/images)."""
+def _of_image(container: Container, error: Exception, text: str) -> Failure:
+    """The reasons and texts of the kubelet (pkg/kubelet/images)."""
     match error:
         case InvalidImageName():
-            return "InvalidImageName", "InspectFailed"
+            reason, event, event_text = "InvalidImageName", "InspectFailed", text
         case ImageMissing():
-            return "ErrImageNeverPull", "ErrImageNeverPull"
+            reason, event, event_text = "ErrImageNeverPull", "ErrImageNeverPull", text
         case EngineFault() | TimedOut():
             # Only looking for the image on the node fails like this: a failed pull is a PullFailed.
-            return "ImageInspectError", "InspectFailed"
+            text = f'Failed to inspect image "{container.image}": {text}'
+            reason, event, event_text = "ImageInspectError", "InspectFailed", text
         case _:
-            return "ErrImagePull", "Failed"
+            reason, event, event_text = "ErrImagePull", "Failed", f'Failed to pull image "{container.image}": {text}'
+    waiting = Waiting(reason, text)
+    return Failure(waiting, event, event_text, container.name, backoff.FIRST_DELAY_S, backoff.LONGEST_DELAY_S)

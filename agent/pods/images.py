@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 from agent.clock import Clock
 from agent.model import Container, Desired, ObjectRef, Pod, PullPolicy
+from agent.pods.durations import go_duration
 from agent.pods.errors import ImageMissing, PullSecretError
 from agent.pods.events import EventRecorder
 from agent.pods.keyring import candidates
 from agent.runtime.errors import ImageNotFound, PullFailed
-from agent.runtime.images import Credentials
+from agent.runtime.images import Credentials, Pulled
 from agent.runtime.interface import Runtime
 
 
@@ -30,15 +31,18 @@ class Images:
         """By the container's pull policy. Raises ImageMissing, PullSecretError, RuntimeFault."""
         image, name = container.image, container.name
         if container.pull_policy is not PullPolicy.ALWAYS and await self._runtime.images.id_of(image) is not None:
-            self._events.normal("Pulled", f'Container image "{image}" is already on the node', container=name)
+            text = f'Container image "{image}" already present on machine and can be accessed by the pod'
+            self._events.normal("Pulled", text, container=name)
             return
         if container.pull_policy is PullPolicy.NEVER:
-            raise ImageMissing(f'image "{image}" is not on the node, and imagePullPolicy is Never')
+            raise ImageMissing(f'Container image "{image}" is not present with pull policy of Never')
         self._events.normal("Pulling", f'Pulling image "{image}"', container=name)
         began = self._clock.monotonic()
-        await self._pull(image, self._credentials(pod, image, desired))
-        took_s = self._clock.monotonic() - began
-        self._events.normal("Pulled", f'Pulled image "{image}" in {took_s:.2f} s', container=name)
+        pulled = await self._pull(image, self._credentials(pod, image, desired))
+        whole_s = self._clock.monotonic() - began
+        times = f"{go_duration(pulled.took_s)} ({go_duration(whole_s)} including waiting)"
+        text = f'Successfully pulled image "{image}" in {times}. Image size: {pulled.size_bytes} bytes.'
+        self._events.normal("Pulled", text, container=name)
 
     def _credentials(self, pod: Pod, image: str, desired: Desired) -> tuple[Credentials, ...]:
         refs = [ObjectRef(pod.namespace, name) for name in pod.pull_secrets]
@@ -55,15 +59,14 @@ class Images:
             self._events.warning("FailedToRetrieveImagePullSecret", text)
         return candidates((desired.secrets[ref] for ref in refs if ref in desired.secrets), image)
 
-    async def _pull(self, image: str, credentials: Iterable[Credentials]) -> None:
+    async def _pull(self, image: str, credentials: Iterable[Credentials]) -> Pulled:
         """Try one after the other. If all fail, the last error has the texts of all."""
         problems: list[str] = []
         for candidate in (*credentials, None):
             if candidate is None and problems:
                 break  # as in Kubernetes, an image for which there are credentials is not pulled without
             try:
-                await self._runtime.images.pull(image, candidate)
-                return
+                return await self._runtime.images.pull(image, candidate)
             except (PullFailed, ImageNotFound) as error:
                 problems.append(str(error))
                 failed = type(error)

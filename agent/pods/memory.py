@@ -17,6 +17,9 @@ from agent.pods.verdict import Verdict
 from agent.runtime.records import ContainerId
 from agent.statuses import Waiting
 
+PULL_ERROR_SHOWN_S: Final = 2.0
+"""A failed pull is shown as ErrImagePull for this long, then as ImagePullBackOff."""
+
 _FIRST_RETRY_S: Final = 0.5
 _LONGEST_RETRY_S: Final = 60.0
 
@@ -29,6 +32,12 @@ class Retry:
     delay_s: float
     waiting: Waiting
     failed_at: float = 0.0
+    announced: bool = False
+    """The event about the back-off of a pull has been reported."""
+
+    def backs_off(self, now: float) -> bool:
+        """Whether this is a failed pull that is shown as ImagePullBackOff by now."""
+        return self.waiting.reason == "ErrImagePull" and now >= self.failed_at + PULL_ERROR_SHOWN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,10 @@ class Memory:
         """
         retries = {key: retry if key in waiting else replace(retry, at=0.0) for key, retry in self.retries.items()}
         return replace(self, retries=retries)
+
+    def announced(self, key: Key) -> Memory:
+        """The back-off of a pull has been reported."""
+        return replace(self, retries={**self.retries, key: replace(self.retries[key], announced=True)})
 
     def restarted(self, container: str, backoff: Backoff) -> Memory:
         """A container was restarted."""

@@ -12,7 +12,7 @@ from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
 from agent.pods.admission import Refusal
 from agent.pods.conditions import conditions
-from agent.pods.draft import PULL_ERROR_SHOWN_S
+from agent.pods.durations import go_duration
 from agent.pods.lifecycle import any_app, finished, has_begun, next_init, succeeded, trigger
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
@@ -202,7 +202,7 @@ class _Reader:
 
     def _backs_off(self, container: Container, delay_s: float) -> Waiting:
         pod = f"{self._pod.name}_{self._pod.namespace}({self._pod.uid})"
-        text = f"back-off {_duration(delay_s)} restarting failed container={container.name} pod={pod}"
+        text = f"back-off {go_duration(delay_s)} restarting failed container={container.name} pod={pod}"
         return Waiting("CrashLoopBackOff", text)
 
     def _failure(self, container: Container) -> Waiting | None:
@@ -214,10 +214,9 @@ class _Reader:
         return retry.waiting if retry is not None else None
 
     def _pull_failure(self, container: Container, pull: Retry) -> Waiting:
-        backs_off = pull.waiting.reason == "ErrImagePull" and self._now >= pull.failed_at + PULL_ERROR_SHOWN_S
-        if not backs_off:
+        if not pull.backs_off(self._now):
             return pull.waiting
-        text = f'Back-off pulling image "{container.image}": {pull.waiting.message}'
+        text = f'Back-off pulling image "{container.image}": {pull.waiting.reason}: {pull.waiting.message}'
         return Waiting("ImagePullBackOff", text)
 
     def _terminated(self, container: Container, instance: Instance) -> Terminated:
@@ -242,9 +241,3 @@ class _Reader:
 def _incomplete(inits: tuple[ContainerStatus, ...], sidecars: AbstractSet[str]) -> list[str]:
     """The init containers that are not done; a sidecar has done its part when it has started."""
     return [each.name for each in inits if not (each.started if each.name in sidecars else each.ready)]
-
-
-def _duration(seconds: float) -> str:
-    """As Kubernetes writes it: 40s, 1m20s, 5m0s."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

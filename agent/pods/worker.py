@@ -181,6 +181,7 @@ class PodWorker:
                     for action in step.actions:
                         self._start(group, action)
                     self._probing.sync(self._pod, self._view.observed(), self._memory, now, group)
+                self._announce_backoffs(now)
                 self._report()
                 await self._wait(step.wake_at)
 
@@ -312,10 +313,18 @@ class PodWorker:
         )
         if silent:
             return
-        self._events.warning(failure.event, failure.waiting.message, container=failure.container)
-        if isinstance(action, EnsureImage) and not first:
-            name, image = action.container.name, action.container.image
-            self._events.normal("BackOff", f'Back-off pulling image "{image}"', container=name)
+        self._events.warning(failure.event, failure.text or failure.waiting.message, container=failure.container)
+        if isinstance(action, EnsureImage):
+            self._events.warning("Failed", f"Error: {failure.waiting.reason}", container=failure.container)
+
+    def _announce_backoffs(self, now: float) -> None:
+        """Report each pull that waits for its next try now, as soon as its state shows that."""
+        for key, retry in self._memory.retries.items():
+            container = self._pod.container(key.name) if key.on is On.IMAGE and key not in self._memory.busy else None
+            if container is not None and retry.backs_off(now) and not retry.announced:
+                self._events.normal("BackOff", f'Back-off pulling image "{container.image}"', container=container.name)
+                self._events.warning("Failed", "Error: ImagePullBackOff", container=container.name)
+                self._memory = self._memory.announced(key)
 
     async def _wait(self, wake_at: float | None) -> None:
         """Wait for a change, or until `wake_at`."""

@@ -183,7 +183,8 @@ def partial_record(listed: Listed, answer: Mapping[str, Any]) -> ContainerRecord
 
 def image_from_inspect(answer: Mapping[str, Any]) -> Image:
     """One GET /images/NAME/json answer."""
-    return Image(str(answer["Id"]), str((answer.get("Config") or {}).get("User") or ""))
+    user = str((answer.get("Config") or {}).get("User") or "")
+    return Image(str(answer["Id"]), user, int(answer.get("Size") or 0))
 
 
 def _phase(status: str, error: str) -> ContainerPhase:

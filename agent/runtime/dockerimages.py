@@ -14,7 +14,7 @@ from agent.runtime.convert import image_from_inspect
 from agent.runtime.errors import EngineFault, ImageNotFound, NoSuchContainer
 from agent.runtime.faults import faults, readable
 from agent.runtime.imagememory import Image, ImageMemory
-from agent.runtime.images import Credentials
+from agent.runtime.images import Credentials, Pulled
 from agent.runtime.pulls import Pulls
 from agent.runtime.references import parse
 from agent.runtime.scratch import Scratch
@@ -50,13 +50,13 @@ class DockerImages:
             self._accounts[known] = Accounts(*(content.decode(errors="replace") for content in files))
         return self._accounts[known]
 
-    async def pull(self, image: str, credentials: Credentials | None = None) -> str:
-        await self._pulls.pull(image, credentials)
+    async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:
+        took_s = await self._pulls.pull(image, credentials)
         self._memory.forget()
         pulled = await self._image(image)
         if pulled is None:
             raise EngineFault(f'image "{image}" was pulled, but the container engine does not have it')
-        return pulled.id
+        return Pulled(pulled.id, pulled.size_bytes, took_s)
 
     async def load(self, archive: bytes) -> None:
         what = "load an image"

@@ -31,7 +31,7 @@ from agent.runtime.errors import (
 )
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.fakeprocess import FakeExec
-from agent.runtime.images import Credentials
+from agent.runtime.images import Credentials, Pulled
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord, Listed
 from agent.runtime.references import parse
 from agent.runtime.sandboxes import SandboxSpec
@@ -236,17 +236,17 @@ class FakeRuntime:
             raise ImageNotFound(f'image "{image}" is not on the node')
         return self.accounts_in.get(image, Accounts())
 
-    async def pull(self, image: str, credentials: Credentials | None = None) -> str:
+    async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:
         await self._called("pull", image)
         parse(image)
         self.tried.append(credentials)
         allowed = self.accounts.get(image)
         if allowed is not None and (credentials is None or (credentials.username, credentials.password) != allowed):
-            raise PullFailed(f'image "{image}" could not be pulled: unauthorized')
+            raise PullFailed("unauthorized")
         if image not in self.registry:
-            raise ImageNotFound(f'image "{image}" was not found')
+            raise ImageNotFound(f"manifest for {image} not found")
         self.present[image] = self.registry[image]
-        return self.present[image]
+        return Pulled(self.present[image], size_bytes=4321, took_s=1.5)
 
     async def load(self, archive: bytes) -> None:
         await self._called("load", "")

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image of the engine, and the user that its containers run as: `USER[:GROUP]`, empty for root."""
+    """An image of the engine. `user`: as which its containers run, `USER[:GROUP]`; empty for root."""
 
     id: str
     user: str
+    size_bytes: int = 0
 
 
 class ImageMemory:

@@ -17,6 +17,15 @@ class Credentials:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """An image that was pulled. `took_s`: how long, in seconds, without waiting for other pulls."""
+
+    id: str
+    size_bytes: int
+    took_s: float
+
+
 class Images(Protocol):
     """Images. Calls raise RuntimeFault only (errors.py)."""
 
@@ -32,8 +41,8 @@ class Images(Protocol):
         """The users and groups that the image declares. Raises ImageNotFound."""
         ...
 
-    async def pull(self, image: str, credentials: Credentials | None = None) -> str:
-        """Pull the image; returns its id. Without credentials: with those of the engine's host, if it has any.
+    async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:
+        """Pull the image. Without credentials: with those of the engine's host, if it has any.
 
         Raises ImageNotFound, InvalidImageName, PullFailed.
         """

@@ -24,13 +24,15 @@ class Pulls:
         self._client = client
         self._gate = Gate(client.limits.pulls, patience_s=client.limits.pull_stuck_s)
 
-    async def pull(self, image: str, credentials: Credentials | None) -> None:
-        """Returns when the engine has the image. Without credentials, those of the host's configuration are tried.
+    async def pull(self, image: str, credentials: Credentials | None) -> float:
+        """Returns when the engine has the image: the seconds that it took, once the pull had its place.
 
-        Raises RuntimeFault, as pullfaults.py says.
+        Without credentials, those of the host's configuration are tried. Raises RuntimeFault, as pullfaults.py says.
         """
         reference = parse(image)
+        now = asyncio.get_running_loop().time
         async with self._gate.entered() as place:
+            began = now()
             auth = header(credentials) if credentials else await registry_auth(reference.host)
             try:
                 problem = await self._followed(image, reference, auth, place)
@@ -39,6 +41,7 @@ class Pulls:
         if problem:
             source = credentials.source if credentials else HOST_CONFIGURATION if auth else ""
             raise pull_fault(problem, image, reference, source=source)
+        return now() - began
 
     async def _followed(self, image: str, reference: Reference, auth: str, place: Place) -> str:
         """Follow a pull to its end; returns the engine's text about its failure, empty if there is none."""
@@ -60,5 +63,5 @@ class Pulls:
                         problem = str(value["error"])
         except TimeoutError as error:
             cause = f"the registry {reference.host} hangs"
-            raise PullFailed(f'Failed to pull image "{image}": {cause}: no progress for {progress_s:g} s') from error
+            raise PullFailed(f"{cause}: no progress for {progress_s:g} s") from error
         return problem

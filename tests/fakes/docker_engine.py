@@ -219,7 +219,7 @@ class FakeEngine:
             await answer.write(json.dumps(line).encode() + b"\r\n")
             if isinstance(line, dict) and "error" in line:
                 return answer
-        self.images[image] = {"Id": f"sha256:{image}", "Config": {}}
+        self.images[image] = {"Id": f"sha256:{image}", "Config": {}, "Size": 4321}
         return answer
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:

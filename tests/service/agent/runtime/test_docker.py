@@ -108,7 +108,8 @@ async def test_a_pull(engine: FakeEngine, runtime: DockerRuntime) -> None:
     assert await runtime.images.id_of("r.example/app:2") is None
     with pytest.raises(ImageNotFound):
         await runtime.containers.create(spec("a", "r.example/app:2"))
-    assert await runtime.images.pull("r.example/app:2") == "sha256:r.example/app:2"
+    pulled = await runtime.images.pull("r.example/app:2")
+    assert (pulled.id, pulled.size_bytes, pulled.took_s >= 0) == ("sha256:r.example/app:2", 4321, True)
     with pytest.raises(ImageNotFound, match="manifest unknown"):
         await runtime.images.pull("r.example/none")
 
@@ -118,7 +119,7 @@ async def test_hung_registries_do_not_stop_other_pulls(engine: FakeEngine, runti
     engine.registry = {image: [{"status": "Waiting"}, None] for image in hung} | {"app:1": []}
     pulls = [asyncio.create_task(runtime.images.pull(image)) for image in hung]
     await engine.hung.acquire()
-    assert await runtime.images.pull("app:1") == "sha256:app:1"
+    assert (await runtime.images.pull("app:1")).id == "sha256:app:1"
     for pull in pulls:
         pull.cancel()
     await asyncio.gather(*pulls, return_exceptions=True)

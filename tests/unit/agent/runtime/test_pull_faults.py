@@ -1,4 +1,4 @@
-"""Failed pulls: the message names the cause. The texts are those of Docker 20.10 to 28, Podman 4 and Docker Hub."""
+"""Failed pulls: the message names the cause. The texts are those of engines and registries."""
 
 from __future__ import annotations
 
@@ -10,48 +10,155 @@ from agent.runtime.references import parse
 
 IMAGE = "r.example:5000/team/app:1"
 GET = 'Get "https://r.example:5000/v2/": '
+MANIFEST = "https://r.example:5000/v2/team/app/manifests/1"
+
+REACH = "the registry r.example:5000 cannot be reached"
+TLS = "the registry r.example:5000 and this node do not agree on TLS"
+DENIED = "the registry r.example:5000 denies access without credentials"
+EITHER = "the registry r.example:5000 does not have it, or denies access without credentials"
+MISSING = "the registry r.example:5000 does not have it"
+PLATFORM = "the registry r.example:5000 does not have it for this node's platform"
+RATE, FAILS = "the registry r.example:5000 limits the rate of pulls", "the registry r.example:5000 fails"
+FULL = "no space is left on the node's disk"
+
+DOCKER = [
+    (GET + "dial tcp: lookup r.example on 10.0.0.1:53: no such host", PullFailed, REACH),
+    (GET + "dial tcp: lookup r.example on 10.0.0.1:53: server misbehaving", PullFailed, REACH),
+    (GET + "dial tcp 192.0.2.1:5000: connect: connection refused", PullFailed, REACH),
+    (GET + "dial tcp 192.0.2.1:5000: i/o timeout", PullFailed, REACH),
+    (GET + "dial tcp 192.0.2.1:5000: connect: no route to host", PullFailed, REACH),
+    (GET + "net/http: TLS handshake timeout", PullFailed, REACH),
+    (GET + "net/http: request canceled (Client.Timeout exceeded while awaiting headers)", PullFailed, REACH),
+    (GET + "net/http: request canceled while waiting for connection", PullFailed, REACH),
+    (GET + "context deadline exceeded", PullFailed, REACH),
+    (GET + "EOF", PullFailed, REACH),
+    ("error pulling image configuration: download failed after attempts=1: unexpected EOF", PullFailed, REACH),
+    (
+        GET + "proxyconnect tcp: dial tcp 192.0.2.9:3128: connect: connection refused",
+        PullFailed,
+        "the proxy to the registry r.example:5000 cannot be used",
+    ),
+    (GET + "Proxy Authentication Required", PullFailed, "the proxy to the registry r.example:5000 cannot be used"),
+    (GET + "x509: certificate signed by unknown authority", PullFailed, TLS),
+    (GET + "tls: failed to verify certificate: x509: certificate has expired or is not yet valid", PullFailed, TLS),
+    (GET + "http: server gave HTTP response to HTTPS client", PullFailed, TLS),
+    (GET + "remote error: tls: handshake failure", PullFailed, TLS),
+    (GET + r'net/http: HTTP/1.x transport connection broken: malformed HTTP response "\x15\x03"', PullFailed, TLS),
+    (GET + "no basic auth credentials", PullFailed, DENIED),
+    ("unauthorized: authentication required", PullFailed, DENIED),
+    ("unauthorized: access to the requested resource is not authorized", PullFailed, DENIED),
+    ("denied: denied", PullFailed, DENIED),
+    (
+        "pull access denied for r.example:5000/team/app, repository does not exist or may require 'docker login': "
+        "denied: requested access to the resource is denied",
+        ImageNotFound,
+        EITHER,
+    ),
+    ("repository r.example:5000/team/app not found: does not exist or no pull access", ImageNotFound, EITHER),
+    ("manifest for r.example:5000/team/app:1 not found: manifest unknown: manifest unknown", ImageNotFound, MISSING),
+    ("name unknown: repository name not known to registry", ImageNotFound, MISSING),
+    (
+        "no matching manifest for linux/arm64/v8 in the manifest list entries: no match for platform in manifest: "
+        "not found",
+        ImageNotFound,
+        PLATFORM,
+    ),
+    (
+        "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase",
+        PullFailed,
+        RATE,
+    ),
+    ("error parsing HTTP 429 response body: invalid character 'T': \"Too Many Requests\"", PullFailed, RATE),
+    ("received unexpected HTTP status: 503 Service Unavailable", PullFailed, FAILS),
+    ("received unexpected HTTP status: 500 Internal Server Error", PullFailed, FAILS),
+    ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device", PullFailed, FULL),
+    (
+        "failed to register layer: ApplyLayer exit status 1 stdout:  stderr: write /usr/x: no space left on device",
+        PullFailed,
+        FULL,
+    ),
+    ("open /var/lib/docker/tmp/x: read-only file system", PullFailed, "the node's disk is read-only"),
+    ("failed to register layer: read /x: input/output error", PullFailed, "the node's disk fails"),
+]
+
+CONTAINERD = [
+    (
+        f'failed to do request: Head "{MANIFEST}": dial tcp 192.0.2.1:5000: connect: connection refused',
+        PullFailed,
+        REACH,
+    ),
+    (f'failed to resolve reference "{IMAGE}": {IMAGE}: not found', ImageNotFound, MISSING),
+    (
+        f'failed to resolve reference "{IMAGE}": pull access denied, repository does not exist or may require '
+        "authorization: server message: insufficient_scope: authorization failed",
+        ImageNotFound,
+        EITHER,
+    ),
+    (
+        "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to "
+        "https://auth.example/token: 401 Unauthorized",
+        PullFailed,
+        DENIED,
+    ),
+    (f"unexpected status from HEAD request to {MANIFEST}: 403 Forbidden", PullFailed, DENIED),
+    (f"unexpected status from HEAD request to {MANIFEST}: 429 Too Many Requests", PullFailed, RATE),
+]
+"""Docker with the image store of containerd."""
+
+PODMAN = [
+    (
+        f"initializing source docker://{IMAGE}: pinging container registry r.example:5000: {GET}dial tcp: "
+        "lookup r.example: no such host",
+        PullFailed,
+        REACH,
+    ),
+    (
+        f"initializing source docker://{IMAGE}: pinging container registry r.example:5000: {GET}tls: failed to verify "
+        "certificate: x509: certificate signed by unknown authority",
+        PullFailed,
+        TLS,
+    ),
+    (f"reading manifest 1 in {IMAGE[:-2]}: manifest unknown", ImageNotFound, MISSING),
+    (f"reading manifest 1 in {IMAGE[:-2]}: authentication required", PullFailed, DENIED),
+    (f"reading manifest 1 in {IMAGE[:-2]}: requested access to the resource is denied", ImageNotFound, EITHER),
+    ("unable to retrieve auth token: invalid username/password: unauthorized: incorrect username", PullFailed, DENIED),
+    ("Requesting bearer token: invalid status code from registry 403 (Forbidden)", PullFailed, DENIED),
+    ("reading blob sha256:1: fetching blob: received unexpected HTTP status: 502 Bad Gateway", PullFailed, FAILS),
+    (
+        'choosing an image from manifest list: no image found in image index for architecture arm64, variant "v8"',
+        ImageNotFound,
+        PLATFORM,
+    ),
+    (
+        'writing blob: storing blob to file "/var/tmp/storage1/1": write /var/tmp/1: no space left on device',
+        PullFailed,
+        FULL,
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "cause"),
-    [
-        (GET + "dial tcp: lookup r.example on 10.0.0.1:53: no such host", PullFailed, "r.example:5000 cannot be reach"),
-        (GET + "dial tcp 192.0.2.1:5000: connect: connection refused", PullFailed, "cannot be reached"),
-        (GET + "dial tcp 192.0.2.1:5000: i/o timeout", PullFailed, "cannot be reached"),
-        (GET + "net/http: request canceled (Client.Timeout exceeded while awaiting headers)", PullFailed, "be reached"),
-        (GET + "x509: certificate signed by unknown authority", PullFailed, "do not agree on TLS"),
-        (GET + "http: server gave HTTP response to HTTPS client", PullFailed, "do not agree on TLS"),
-        (GET + "remote error: tls: handshake failure", PullFailed, "do not agree on TLS"),
-        (GET + "no basic auth credentials", PullFailed, "denies access without credentials"),
-        ("unauthorized: authentication required", PullFailed, "denies access without credentials"),
-        (
-            "pull access denied for team/app, repository does not exist or may require 'docker login': denied: "
-            "requested access to the resource is denied",
-            ImageNotFound,
-            "does not have it, or denies access without credentials",
-        ),
-        ("manifest for r.example:5000/team/app:1 not found: manifest unknown", ImageNotFound, "does not have it"),
-        ("name unknown: repository name not known to registry", ImageNotFound, "does not have it"),
-        (
-            "toomanyrequests: You have reached your unauthenticated pull rate limit. https://www.docker.com/increase",
-            PullFailed,
-            "limits the rate of pulls",
-        ),
-        ("write /var/lib/docker/tmp/x: no space left on device", PullFailed, "no space is left on the node's disk"),
-        ("open /var/lib/docker/tmp/x: read-only file system", PullFailed, "the node's disk is read-only"),
-        ("something else", PullFailed, "something else"),
-    ],
-)
+@pytest.mark.parametrize(("text", "kind", "cause"), DOCKER + CONTAINERD + PODMAN)
 def test_the_cause_is_named(text: str, kind: type[RuntimeFault], cause: str) -> None:
     fault = pull_fault(text, IMAGE, parse(IMAGE), source="")
-    assert type(fault) is kind
-    assert str(fault).startswith(f'Failed to pull image "{IMAGE}": ') and cause in str(fault) and text in str(fault)
+    assert type(fault) is kind and str(fault).startswith(cause + ": ") and str(fault).endswith(text)
+
+
+def test_another_cause_is_the_engines_text() -> None:
+    assert str(pull_fault("something else", IMAGE, parse(IMAGE), source="")) == "something else"
 
 
 @pytest.mark.parametrize("image", ["r.example:5000/team/tls:1", "r.example:5000/denied", "team/forbidden"])
-def test_the_images_name_is_not_taken_for_the_cause(image: str) -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        "manifest for {0}:{1} not found: manifest unknown: manifest unknown",
+        'failed to resolve reference "{0}:{1}": {0}:{1}: not found',
+        "unexpected status from HEAD request to https://r.example/v2/{2}/manifests/{1}: 404 Not Found",
+    ],
+)
+def test_the_images_name_is_not_taken_for_the_cause(image: str, form: str) -> None:
     reference = parse(image)
-    text = f"manifest for {reference.repository}:{reference.tag} not found: manifest unknown: manifest unknown"
+    text = form.format(reference.repository, reference.tag, reference.repository.partition("5000/")[2] or image)
     assert type(pull_fault(text, image, reference, source="")) is ImageNotFound
 
 
