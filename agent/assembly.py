@@ -16,7 +16,7 @@ from agent.dnsprocess import DnsProcess
 from agent.identity.files import Identity
 from agent.network import AgentNetwork
 from agent.node import Node
-from agent.pods.interface import HostSecurity, PodsConfig
+from agent.pods.interface import HostSecurity, ImageVerification, PodsConfig
 from agent.pods.manager import PodManager
 from agent.probes.prober import NodeProber
 from agent.relay.relay import Relay
@@ -127,4 +127,7 @@ def _settings(config: AgentConfig, identity: Identity, vitals: Vitals) -> PodsCo
         ),
         longest_container_backoff_s=config.longest_container_backoff_s,
         container_pids=config.container_pids_limit,
+        image_verification=ImageVerification(
+            config.image_pull_credentials_verification, config.preloaded_images_verification_allowlist
+        ),
     )

@@ -7,6 +7,7 @@ use the values.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ _POD_SYSCTLS: Final = ("net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqu
 
 
 _LONGEST_BACKOFF_S: Final = 300
+_IMAGE_NAME: Final = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,15 @@ class AgentConfig:
     container_pids_limit: int = 4096
     """How many processes and threads a container may have (Kubernetes' `podPidsLimit`, but for each container), so that
     no container can use up those of the node; 0: no limit. New containers get it."""
+    image_pull_credentials_verification: Literal[
+        "NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyAllowlistedImages", "AlwaysVerify"
+    ] = "NeverVerifyPreloadedImages"
+    """When a pod needs credentials for an image that is on the node already (`imagePullCredentialsVerificationPolicy`
+    of Kubernetes). By default, if this agent pulled the image with a secret: the pod must have that secret, the same
+    credentials, or others with which the image can be pulled again."""
+    preloaded_images_verification_allowlist: tuple[str, ...] = ()
+    """With NeverVerifyAllowlistedImages: the images for which pods need no credentials, by their whole name without a
+    tag, such as `docker.io/library/nginx`. A name that ends with `/*` stands for all that begin so."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
@@ -121,3 +132,14 @@ def _check(config: AgentConfig) -> None:
             raise ValueError(f"allowed_unsafe_sysctls: {name!r} is not a parameter that each pod has for itself")
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")
+    _check_allowlist(config.preloaded_images_verification_allowlist)
+
+
+def _check_allowlist(patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        if not _IMAGE_NAME.fullmatch(pattern.removesuffix("/*")):
+            field, form = (
+                "preloaded_images_verification_allowlist",
+                "REGISTRY/NAME without a tag, or a beginning and /*",
+            )
+            raise ValueError(f"{field}: {pattern!r} is not of the form {form}")

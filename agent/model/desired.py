@@ -53,6 +53,8 @@ class Secret:
     data: Mapping[str, bytes] = field(repr=False)
     type: str = ""
     """Empty: not known."""
+    uid: str = ""
+    """Empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,15 @@ class HostSecurity:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageVerification:
+    """When a pod needs credentials for an image that is on the node already; the names of `policy` are the kubelet's
+    (imagePullCredentialsVerificationPolicy, preloadedImagesVerificationAllowlist)."""
+
+    policy: str = "NeverVerifyPreloadedImages"
+    allowlist: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PodsConfig:
     """The settings that the pods' side needs."""
 
@@ -103,6 +112,7 @@ class PodsConfig:
     longest_container_backoff_s: float = 300.0
     container_pids: int = 0
     """How many processes and threads a container may have; 0: no limit."""
+    image_verification: ImageVerification = ImageVerification()
 
     @property
     def seccomp_profiles(self) -> Path:

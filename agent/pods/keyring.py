@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from agent.model import Secret
+from agent.model import ObjectRef, Secret
 from agent.pods.errors import PullSecretError
 from agent.runtime.images import Credentials
 from agent.runtime.references import DOCKER_HUB, divided
@@ -27,25 +27,34 @@ _HUB_ENTRY: Final = "index.docker.io"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Credentials for the registries that `place` matches: a host and perhaps a path, without a scheme."""
+    """A candidate for the registries that `place` matches: a host and perhaps a path, without a scheme."""
 
     place: str
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Credentials that may be for an image, and the secret that has them; an older master does not send its uid."""
+
     credentials: Credentials
+    secret: ObjectRef
+    uid: str = ""
 
 
-def candidates(secrets: Iterable[Secret], image: str) -> tuple[Credentials, ...]:
+def candidates(secrets: Iterable[Secret], image: str) -> tuple[Candidate, ...]:
     """The credentials that may be for the image, in the order in which they are tried: those with a more special place
     come first. `secrets` in the order of the pod. Raises PullSecretError for a secret that cannot be read.
     """
     # Sorting keeps the order of entries for the same place.
     entries = sorted((entry for secret in secrets for entry in _entries(secret)), key=_place, reverse=True)
     target = repository(image)
-    found = [entry.credentials for entry in entries if _matches(entry.place, target)]
+    found = [entry.candidate for entry in entries if _matches(entry.place, target)]
     if not found and target.startswith(f"{DOCKER_HUB}/"):
-        found = [entry.credentials for entry in entries if entry.place == _HUB_ENTRY]
-    different: dict[tuple[str, str], Credentials] = {}
-    for credentials in found:
-        different.setdefault((credentials.username, credentials.password), credentials)
+        found = [entry.candidate for entry in entries if entry.place == _HUB_ENTRY]
+    different: dict[tuple[str, str], Candidate] = {}
+    for each in found:
+        different.setdefault((each.credentials.username, each.credentials.password), each)
     return tuple(different.values())
 
 
@@ -88,7 +97,7 @@ def _entries(secret: Secret) -> Iterator[_Entry]:
             try:
                 value = json.loads(secret.data[key])
                 auths = value.get("auths", {}) if key == _CONFIG_KEY else value
-                yield from (_Entry(_normal(place), _credentials(auth, secret)) for place, auth in auths.items())
+                yield from (_Entry(_normal(place), _candidate(auth, secret)) for place, auth in auths.items())
             except (ValueError, AttributeError) as error:
                 # The error may quote the content, which is secret.
                 raise PullSecretError(f'secret "{secret.ref}": {key} is not a Docker configuration') from error
@@ -101,12 +110,12 @@ def _normal(place: str) -> str:
     return url.netloc + ("" if path == "/" else path)
 
 
-def _credentials(auth: Mapping[str, Any], secret: Secret) -> Credentials:
+def _candidate(auth: Mapping[str, Any], secret: Secret) -> Candidate:
     """Raises ValueError, AttributeError."""
     username, password = str(auth.get("username") or ""), str(auth.get("password") or "")
     if auth.get("auth"):
         username, password = _decoded(str(auth["auth"]))
-    return Credentials(username, password, f'secret "{secret.ref}"')
+    return Candidate(Credentials(username, password, f'secret "{secret.ref}"'), secret.ref, secret.uid)
 
 
 def _decoded(auth: str) -> tuple[str, str]:

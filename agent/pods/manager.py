@@ -28,6 +28,7 @@ from agent.pods.measurable import target
 from agent.pods.names import identify, node_labels
 from agent.pods.perform import WorkerContext
 from agent.pods.processes import open_process
+from agent.pods.pullrecords import PullRecords
 from agent.pods.room import Room
 from agent.pods.storage import excess
 from agent.pods.verdict import evicted
@@ -51,6 +52,8 @@ ORPHAN_GRACE_S: Final = 2
 _FIRST_RECONNECT_S: Final = 0.1
 _LONGEST_RECONNECT_S: Final = 5.0
 _WORKER_RESTART_S: Final = 5.0
+_RECORDS_S: Final = 300.0
+"""How often the records of images that are gone are removed."""
 
 
 class PodManager:
@@ -71,7 +74,9 @@ class PodManager:
         tokens: TokenIssuer,
     ) -> None:
         self._exec = processes
-        self._context = WorkerContext(runtime, network, volumes, config, clock, prober, tokens, Room(config.node))
+        records = PullRecords(config.state_dir / "images", clock)
+        room = Room(config.node)
+        self._context = WorkerContext(runtime, network, volumes, config, clock, prober, tokens, room, records)
         self._reporter = reporter
         self._labels = node_labels(config)
         self._workers: dict[PodUid, PodWorker] = {}
@@ -171,6 +176,8 @@ class PodManager:
         async with asyncio.TaskGroup() as group:
             self._group = group
             context = self._context
+            keeping = context.pull_records.keep(context.runtime.images, _RECORDS_S)
+            group.create_task(keeping, name="records of pulled images")
             following = Following(context.runtime, self._labels, self, context.clock, group)
             delay_s = _FIRST_RECONNECT_S
             while True:

@@ -49,6 +49,7 @@ from agent.pods.instances import create, kind_of
 from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
 from agent.pods.names import identify
+from agent.pods.pullrecords import PullRecords
 from agent.pods.roles import Role, role_of
 from agent.pods.room import Room
 from agent.pods.security import needs_image_user, own_seccomp_profile
@@ -84,6 +85,7 @@ class WorkerContext:
     prober: Prober
     tokens: TokenIssuer
     room: Room
+    pull_records: PullRecords
 
 
 class Performer:
@@ -104,7 +106,9 @@ class Performer:
         self._files = files
         self._events = events
         self._hooks = Hooks(context.prober, view, self.keeper, files, events)
-        self._images = Images(context.runtime, context.clock, events)
+        self._images = Images(
+            context.runtime, context.clock, events, context.pull_records, context.config.image_verification
+        )
         self._mounted: Mounted = {}
         self.tokens = PodTokens(context.tokens, context.clock)
 

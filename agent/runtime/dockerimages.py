@@ -37,6 +37,15 @@ class DockerImages:
         known = await self._image(image)
         return known.id if known else None
 
+    async def has(self, image_id: str) -> bool:
+        what = f"inspect image {image_id}"
+        try:
+            with faults(what):
+                await self._client.call(Request("GET", f"/images/{quote(image_id)}/json", what))
+        except (ImageNotFound, NoSuchContainer):
+            return False
+        return True
+
     async def user_of(self, image: str) -> str:
         return (await self._present(image)).user
 

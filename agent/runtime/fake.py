@@ -224,6 +224,10 @@ class FakeRuntime:
         parse(image)
         return self.present.get(image)
 
+    async def has(self, image_id: str) -> bool:
+        await self._called("image_has", image_id)
+        return image_id in self.present.values()
+
     async def user_of(self, image: str) -> str:
         await self._called("image_user", image)
         if image not in self.present:

@@ -33,6 +33,10 @@ class Images(Protocol):
         """The image's id if the engine has it. May be answered from a cache that image events empty."""
         ...
 
+    async def has(self, image_id: str) -> bool:
+        """Whether the engine has the image with this id, under whatever name."""
+        ...
+
     async def user_of(self, image: str) -> str:
         """The image's USER, as `USER[:GROUP]`; empty without one. Cached like the id. Raises ImageNotFound."""
         ...

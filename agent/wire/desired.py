@@ -82,7 +82,7 @@ def config_map_from_proto(config_map: desired_pb2.ConfigMap) -> model.ConfigMap:
 
 def secret_from_proto(secret: desired_pb2.Secret) -> model.Secret:
     """A secret."""
-    return model.Secret(ref_from_proto(secret.ref), dict(secret.data), secret.type)
+    return model.Secret(ref_from_proto(secret.ref), dict(secret.data), secret.type, secret.uid)
 
 
 def ref_from_proto(ref: desired_pb2.ObjectRef) -> model.ObjectRef:

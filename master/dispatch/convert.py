@@ -299,6 +299,7 @@ def secret_message(secret: Secret) -> wire.Secret:
         ref=object_ref(secret.metadata.namespace, secret.metadata.name),
         data={key: _decode(value) for key, value in secret.data.items()},
         type=secret.type,
+        uid=secret.metadata.uid,
     )
 
 

@@ -130,7 +130,7 @@ class ConfigMap(_message.Message):
     def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., data: _Optional[_Mapping[str, str]] = ..., binary_data: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class Secret(_message.Message):
-    __slots__ = ("ref", "data", "type")
+    __slots__ = ("ref", "data", "type", "uid")
     class DataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -141,10 +141,12 @@ class Secret(_message.Message):
     REF_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
     ref: ObjectRef
     data: _containers.ScalarMap[str, bytes]
     type: str
-    def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., data: _Optional[_Mapping[str, bytes]] = ..., type: _Optional[str] = ...) -> None: ...
+    uid: str
+    def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., data: _Optional[_Mapping[str, bytes]] = ..., type: _Optional[str] = ..., uid: _Optional[str] = ...) -> None: ...
 
 class KeyRef(_message.Message):
     __slots__ = ("name", "key", "optional")

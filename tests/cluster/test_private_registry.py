@@ -103,3 +103,24 @@ def test_a_refusal_names_the_secret_and_a_corrected_one_is_tried_at_once(kubectl
     eventually(lambda: waiting(kubectl, "one"))
     credentials(kubectl, "regcred", "right")
     kubectl("wait", "--for=condition=Ready", "pod/one", "--timeout=60s")
+
+
+def test_an_image_that_was_pulled_with_a_secret_is_not_for_other_pods(kubectl: Kubectl, registry: str) -> None:
+    credentials(kubectl, "regcred", "right")
+    kubectl.create(private("owner", "regcred"))
+    kubectl("wait", "--for=condition=Ready", "pod/owner", "--timeout=60s")
+    for policy, reason in (("IfNotPresent", "ErrImagePull"), ("Never", "ErrImageNeverPull")):
+        other = private(f"other-{policy.lower()}")
+        other["spec"]["containers"][0]["imagePullPolicy"] = policy
+        kubectl.create(other)
+        eventually(lambda name=other["metadata"]["name"], reason=reason: reason in reasons(kubectl, name))
+    again = private("again", "regcred")
+    again["spec"]["containers"][0]["imagePullPolicy"] = "Never"
+    kubectl.create(again)
+    kubectl("wait", "--for=condition=Ready", "pod/again", "--timeout=60s")
+
+
+def reasons(kubectl: Kubectl, name: str) -> str:
+    """The reasons of all events of the pod, and the messages of its failures."""
+    events = kubectl.json("get", "events", f"--field-selector=involvedObject.name={name}")["items"]
+    return " ".join(f"{event['reason']} {event['message']}" for event in events)

@@ -44,6 +44,12 @@ def test_values_take_their_types() -> None:
         pytest.param(
             {"allowed_unsafe_sysctls": ["net.*", "vm.swappiness"]}, "'vm.swappiness'", id="sysctl of the node"
         ),
+        pytest.param(
+            {"image_pull_credentials_verification": "Sometimes"}, "image_pull_credentials_verification", id="policy"
+        ),
+        pytest.param({"preloaded_images_verification_allowlist": ["a/*/b"]}, r"'a/\*/b' is not", id="star inside"),
+        pytest.param({"preloaded_images_verification_allowlist": ["r/app:1"]}, "'r/app:1' is not", id="tag"),
+        pytest.param({"preloaded_images_verification_allowlist": ["/*"]}, "is not of the form", id="no registry"),
         pytest.param({"state_dir": "/s\0"}, "state_dir: .* is not a string", id="not a path"),
     ],
 )
@@ -51,6 +57,12 @@ def test_the_error_names_the_setting(values: dict[str, Any], message: str) -> No
     document = GOOD | values
     with pytest.raises(ValueError, match=message):
         from_values({name: value for name, value in document.items() if value is not None})
+
+
+def test_images_without_verification() -> None:
+    patterns = ["docker.io/library/nginx", "r.example:5000/team/*", "localhost/*"]
+    config = from_values(GOOD | {"preloaded_images_verification_allowlist": patterns})
+    assert config.preloaded_images_verification_allowlist == tuple(patterns)
 
 
 def test_the_file_is_read(tmp_path: Path) -> None:

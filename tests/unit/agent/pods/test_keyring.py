@@ -24,7 +24,7 @@ def secret(auths: Any, *, name: str = "s", kind: str = CONFIG) -> Secret:
 def users(image: str, *places: str) -> list[str]:
     """The users that are tried for the image; the user of each place has its name."""
     found = candidates([secret({place: {"username": place, "password": "p"} for place in places})], image)
-    return [credentials.username for credentials in found]
+    return [each.credentials.username for each in found]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,8 @@ def test_several_secrets_are_tried_in_their_order_and_equal_credentials_once() -
     other = {"r.example": {"username": "b", "password": "2"}}
     given = [secret(entry, name="one"), secret(other, name="two"), secret(entry, name="three")]
     found = candidates(given, "r.example/app")
-    assert [(each.username, each.password, each.source) for each in found] == [
+    credentials = [each.credentials for each in found]
+    assert [(each.username, each.password, each.source) for each in credentials] == [
         ("a", "1", 'secret "default/one"'),
         ("b", "2", 'secret "default/two"'),
     ]
@@ -88,13 +89,14 @@ def test_several_secrets_are_tried_in_their_order_and_equal_credentials_once() -
 def test_the_field_auth_counts_more_than_user_and_password(padding: str) -> None:
     auth = base64.b64encode(b"user:pass:word").decode().rstrip("=") + padding
     assert len(auth.rstrip("=")) % 4 == 3
-    (found,) = candidates([secret({"r.example": {"username": "x", "password": "y", "auth": auth}})], "r.example/a")
+    (candidate,) = candidates([secret({"r.example": {"username": "x", "password": "y", "auth": auth}})], "r.example/a")
+    found = candidate.credentials
     assert (found.username, found.password) == ("user", "pass:word")
 
 
 def test_the_old_form_has_no_auths() -> None:
     given = secret({"r.example": {"username": "a", "password": "b"}}, kind=OLD)
-    assert [each.username for each in candidates([given], "r.example/a")] == ["a"]
+    assert [each.credentials.username for each in candidates([given], "r.example/a")] == ["a"]
 
 
 def test_a_secret_of_another_type_is_left_out_and_one_without_a_type_is_read() -> None:

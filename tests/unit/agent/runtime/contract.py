@@ -60,6 +60,8 @@ class RuntimeContract:
         assert record.id == made and record.running and record.pid > 0 and record.started_at > 0
         assert bed.labels.items() <= record.labels.items() and record.image == bed.image
         assert record.image_id == await bed.runtime.images.id_of(bed.image)
+        assert await bed.runtime.images.has(record.image_id)
+        assert not await bed.runtime.images.has("sha256:" + "0" * 64)
         assert await bed.runtime.images.user_of(bed.image) == ""
         await bed.runtime.containers.start(made)
         await bed.runtime.containers.remove(made)

@@ -190,6 +190,14 @@ def test_node() -> None:
     assert usage == observed_pb2.Usage(cpu_millis=10, memory_bytes=20, ephemeral_storage_bytes=30)
 
 
+def test_secret() -> None:
+    sent = desired_pb2.Secret(
+        ref=desired_pb2.ObjectRef(namespace="default", name="s"), data={"k": b"v"}, type="Opaque", uid="u1"
+    )
+    read = desired.secret_from_proto(sent)
+    assert read == model.Secret(model.ObjectRef("default", "s"), {"k": b"v"}, "Opaque", "u1")
+
+
 def test_config_map_is_bytes() -> None:
     sent = desired_pb2.ConfigMap(ref=desired_pb2.ObjectRef(namespace="d", name="c"), data={"a": "ü"})
     sent.binary_data["b"] = b"\xff"

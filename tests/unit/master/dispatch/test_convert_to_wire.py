@@ -28,6 +28,7 @@ from master.kinds.core.pod.model import (
     PodStatus,
     Sysctl,
 )
+from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 from proto.gen import desired_pb2 as wire
@@ -202,3 +203,9 @@ def test_service_ports_and_only_ready_endpoints() -> None:
     empty = EndpointSubset(not_ready_addresses=(late,), ports=(EndpointPort(port=8080),))
     both = convert.endpoints_message(Endpoints(metadata=ObjectMeta(name="s", namespace="n"), subsets=(subset, empty)))
     assert [list(subset.addresses) for subset in both.subsets] == [["10.244.0.2"]]
+
+
+def test_a_secret_has_its_type_and_its_uid() -> None:
+    metadata = ObjectMeta(name="s", namespace="default", uid="u1")
+    message = convert.secret_message(Secret(metadata=metadata, type="Opaque", data={"k": "dg=="}))
+    assert (message.ref.name, dict(message.data), message.type, message.uid) == ("s", {"k": b"v"}, "Opaque", "u1")
