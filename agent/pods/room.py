@@ -5,7 +5,7 @@ No I/O. Owns the reasons, and the order in which pods get room.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from agent.amounts import Amount, requests_of
@@ -29,20 +29,28 @@ class Room:
         self._capacity = capacity
         self._desired: Desired | None = None
         self._refused: dict[PodUid, Refusal] = {}
+        self._admitted: frozenset[PodUid] = frozenset()
 
     def refusal(self, uid: PodUid, desired: Desired) -> Refusal | None:
         """Why there is no room for the pod; None if there is."""
         if desired is not self._desired:
-            self._desired, self._refused = desired, without_room(desired.pods.values(), self._capacity)
+            refused = without_room(desired.pods.values(), self._capacity, admitted=self._admitted)
+            self._desired, self._refused = desired, refused
+            self._admitted = frozenset(desired.pods.keys() - refused.keys())
         return self._refused.get(uid)
 
 
-def without_room(pods: Iterable[Pod], capacity: Capacity) -> dict[PodUid, Refusal]:
-    """The pods for which the node has no room, or no port, beside older ones. Pods that have ended take none."""
+def without_room(
+    pods: Iterable[Pod], capacity: Capacity, *, admitted: Container[PodUid] = frozenset()
+) -> dict[PodUid, Refusal]:
+    """The pods for which the node has no room, or no port, beside older ones. Pods that have ended take none.
+
+    Pods that were admitted before come first: the others arrived later, whenever they were created.
+    """
     refused: dict[PodUid, Refusal] = {}
     used, count = Amount(), 0
     ports: list[HostPort] = []
-    for pod in sorted(pods, key=lambda pod: (pod.created_at, pod.uid)):
+    for pod in sorted(pods, key=lambda pod: (pod.uid not in admitted, pod.created_at, pod.uid)):
         if pod.ended_phase is not None:
             continue
         amount, wanted = requests_of(pod), taken_ports(pod)

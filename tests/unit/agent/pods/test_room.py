@@ -106,6 +106,15 @@ def test_ports_of_the_hosts_network_and_of_sidecars_count_and_those_of_ended_pod
         assert without_room(pods, NODE).keys() == refused
 
 
+async def test_a_pod_that_arrives_later_does_not_push_out_an_admitted_one_even_if_it_is_older(bed: Bed) -> None:
+    first, late = with_port(2, HTTP), with_port(1, HTTP)
+    async with bed.running(first) as manager:
+        await manager.apply(desired(first, late), complete=True)
+        await settle()
+        assert bed.ready(first.uid)
+        assert bed.reporter.statuses[late.uid].reason == "NodePorts"
+
+
 async def test_a_pod_without_a_free_port_fails_as_in_kubernetes(bed: Bed) -> None:
     first, second = with_port(1, HTTP), with_port(2, HTTP)
     async with bed.running(first, second):
