@@ -56,6 +56,15 @@ ContainerState = Waiting | Running | Terminated
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerUser:
+    """The user, the group and the further groups that the first process of a container started with."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerStatus:
     """One container's status, as the API shows it."""
 
@@ -70,6 +79,8 @@ class ContainerStatus:
     container_id: str = ""
     read_only_trees: tuple[int, ...] = ()
     """The mounts of volumes below which everything is read-only, by their places among those of the container."""
+    user: ContainerUser | None = None
+    """None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class On(StrEnum):
     SIGNAL = "signal"
     DETAILS = "details"
     MESSAGE = "message"
+    USER = "user"
     REMOVAL = "removal"
     VERDICT = "verdict"
     DISK = "disk"
@@ -203,6 +204,18 @@ class ReadMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadUser:
+    """Learns as which user an instance runs."""
+
+    container: str
+    id: ContainerId
+
+    @property
+    def key(self) -> Key:
+        return Key(On.USER, self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     id: ContainerId
 
@@ -257,6 +270,7 @@ Action = (
     | MarkReplaced
     | RefreshContainer
     | ReadMessage
+    | ReadUser
     | RemoveContainer
     | DetachNetwork
     | ReleaseNetwork

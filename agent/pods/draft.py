@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.model import Pod
-from agent.pods.actions import SANDBOX_KEY, Action, PreStop, ReadMessage, RefreshContainer, SignalContainer
+from agent.pods.actions import SANDBOX_KEY, Action, PreStop, ReadMessage, ReadUser, RefreshContainer, SignalContainer
 from agent.pods.lifecycle import succeeded
 from agent.pods.memory import PULL_ERROR_SHOWN_S, Memory
 from agent.pods.observed import Instance, Observed
@@ -69,6 +69,8 @@ class Draft:
                 self.add(RefreshContainer(instance.id))
         for container in self.pod.all_containers:
             newest = self.observed.newest(container.name)
+            if newest is not None and (newest.running or newest.exited) and newest.id not in self.observed.users:
+                self.add(ReadUser(container.name, newest.id))
             if newest is None or not container.termination_message_from_log:
                 continue
             failed = newest.exited and newest.exact and not succeeded(newest)

@@ -6,6 +6,7 @@ in place: a container has mounted the inode and would not see a new file of the 
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from agent.pods.interface import PodsConfig
 from agent.pods.verdict import Verdict
 from agent.runtime.containers import Mount
 from agent.runtime.records import ContainerId
+from agent.statuses import ContainerUser
 from hull import atomicfile
 
 _MAX_MESSAGE_BYTES: Final = 4096
@@ -141,11 +143,29 @@ class PodFiles:
         except (OSError, ValueError):
             return None
 
+    def keep_user(self, container: str, instance: ContainerId, user: ContainerUser) -> None:
+        """Write down as which user an instance has started. Raises OSError."""
+        file = self._user_file(container, instance)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomicfile.write(file, json.dumps([user.uid, user.gid, user.groups]), durable=False)
+
+    def user(self, container: str, instance: ContainerId) -> ContainerUser | None:
+        """The user that was written down; None if there is none that can be read."""
+        try:
+            uid, gid, groups = json.loads(self._user_file(container, instance).read_bytes())
+            return ContainerUser(int(uid), int(gid), tuple(map(int, groups)))
+        except (OSError, TypeError, ValueError):
+            return None
+
     def forget(self, container: str, attempt: int, instance: ContainerId) -> None:
         """Remove the files of an instance that is removed."""
         self._message_file(container, attempt).unlink(missing_ok=True)
         self.unmark_replaced(container, instance)
         self._health_file(container, instance).unlink(missing_ok=True)
+        self._user_file(container, instance).unlink(missing_ok=True)
+
+    def _user_file(self, container: str, instance: ContainerId) -> Path:
+        return self._directory / "containers" / container / f"{instance}.user"
 
     def _health_file(self, container: str, instance: ContainerId) -> Path:
         return self._directory / "containers" / container / f"{instance}.health"

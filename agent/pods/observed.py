@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from agent.pods.health import HEALTHY, Health
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
+from agent.statuses import ContainerUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Observed:
     """Ended instances whose termination message is complete, if it may come from the log."""
     health: Mapping[ContainerId, Health] = field(default_factory=dict)
     """What probes and hooks have shown; nothing for containers without them."""
+    users: Mapping[ContainerId, ContainerUser | None] = field(default_factory=dict)
+    """As which users instances have started; None: that cannot be known any more."""
     verdict_kept: bool = False
     """The node's decision that the pod has ended is written down."""
 

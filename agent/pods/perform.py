@@ -29,6 +29,7 @@ from agent.pods.actions import (
     PrepareVolumes,
     PreStop,
     ReadMessage,
+    ReadUser,
     RefreshContainer,
     ReleaseNetwork,
     RemoveContainer,
@@ -56,6 +57,7 @@ from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, propagation_of, sandbox_spec
 from agent.pods.tokens import PodTokens
 from agent.pods.trees import read_only_trees
+from agent.pods.users import Users
 from agent.pods.view import PodView
 from agent.probes.interface import Prober
 from agent.runtime import pause
@@ -106,6 +108,7 @@ class Performer:
         self._files = files
         self._events = events
         self._hooks = Hooks(context.prober, view, self.keeper, files, events)
+        self._users = Users(context.runtime, view, files, context.config.proc)
         self._images = Images(
             context.runtime, context.clock, events, context.pull_records, context.config.image_verification
         )
@@ -135,6 +138,8 @@ class Performer:
             case MarkReplaced():
                 self._files.mark_replaced(action.container, action.id)
                 self._view.mark_replaced(action.id)
+            case ReadUser():
+                await self._users.read(action)
             case _:
                 await self._perform_more(action)
 

@@ -165,6 +165,7 @@ class _Reader:
             else "",
             container_id=f"{self._engine}://{newest.id}" if newest is not None else "",
             read_only_trees=trees_of(newest.record.labels) if newest is not None else (),
+            user=self._observed.users.get(newest.id) if newest is not None else None,
         )
 
     def _is_ready(self, newest: Instance | None) -> bool:

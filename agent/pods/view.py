@@ -16,6 +16,7 @@ from agent.pods.names import identify, is_sandbox
 from agent.pods.observed import Instance, Observed
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
+from agent.statuses import ContainerUser
 
 _ORDER = {ContainerPhase.CREATED: 0, ContainerPhase.RUNNING: 1, ContainerPhase.EXITED: 2}
 
@@ -38,6 +39,8 @@ class PodView:
         self.disk_clean = False
         self.messages: set[ContainerId] = set()
         self.verdict_kept = False
+        self.users: dict[ContainerId, ContainerUser | None] = {}
+        """Snapshots keep it, so it is replaced."""
         self._health: dict[ContainerId, Health] = {}
         self.started_at = 0.0
         """When this node started with the pod, by the label of its first sandbox; 0.0: not known."""
@@ -54,6 +57,7 @@ class PodView:
             disk_clean=self.disk_clean,
             messages=frozenset(self.messages),
             health=self._health,
+            users=self.users,
             verdict_kept=self.verdict_kept,
         )
 
@@ -109,6 +113,7 @@ class PodView:
         self._replaced.discard(container)
         self.messages.discard(container)
         self._health = {other: health for other, health in self._health.items() if other != container}
+        self.users = {other: user for other, user in self.users.items() if other != container}
         self._check_attached()
         self._observed = None
 

@@ -115,7 +115,12 @@ def _container_status(status: statuses.ContainerStatus) -> observed_pb2.Containe
         container_id=status.container_id[: contract.MAX_WORD],
         started=status.started,
         read_only_trees=status.read_only_trees,
+        user=_user(status.user) if status.user is not None else None,
     )
+
+
+def _user(user: statuses.ContainerUser) -> observed_pb2.ContainerUser:
+    return observed_pb2.ContainerUser(uid=user.uid, gid=user.gid, supplemental_groups=user.groups)
 
 
 def _state(state: statuses.ContainerState) -> observed_pb2.ContainerState:

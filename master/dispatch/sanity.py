@@ -29,6 +29,10 @@ MAX_WORD: Final = contract.MAX_WORD
 MAX_TEXT: Final = 32 << 10
 """Characters of a message for people; the limit of the Kubernetes API for conditions."""
 
+MAX_GROUPS: Final = 1 << 10
+MAX_ID: Final = (1 << 32) - 1
+"""The largest id of a user or group that Linux has."""
+
 _STATUSES: Final = ("True", "False", "Unknown")
 _PHASES: Final = ("", "Pending", "Running", "Succeeded", "Failed")
 _YEAR_10000: Final = 253_402_300_800
@@ -150,6 +154,8 @@ def _container_problem(status: observed_pb2.ContainerStatus) -> str:
     for name in ("image", "image_id", "container_id"):
         if len(getattr(status, name)) > MAX_WORD:
             return f"{name}: longer than {MAX_WORD} characters"
+    if problem := _user_problem(status.user):
+        return f"user: {problem}"
     for state in (status.state, status.last_state):
         for name, moment in (
             ("running.started_at", state.running.started_at),
@@ -159,6 +165,13 @@ def _container_problem(status: observed_pb2.ContainerStatus) -> str:
             if problem := _time_problem(name, moment):
                 return problem
     return ""
+
+
+def _user_problem(user: observed_pb2.ContainerUser) -> str:
+    if len(user.supplemental_groups) > MAX_GROUPS:
+        return f"{len(user.supplemental_groups)} groups, at most {MAX_GROUPS} are allowed"
+    ids = (user.uid, user.gid, *user.supplemental_groups)
+    return "" if all(0 <= number <= MAX_ID for number in ids) else "an id is out of range"
 
 
 def _time_problem(name: str, moment: Timestamp) -> str:

@@ -21,6 +21,7 @@ from master.kinds.core.pod.container import (
     ContainerStatus,
 )
 from master.kinds.core.pod.model import HostIP, PodCondition, PodIP, PodStatus
+from master.kinds.core.pod.status import ContainerUser, LinuxContainerUser
 from master.objects.meta import timestamp
 from proto.gen import observed_pb2 as wire
 
@@ -79,7 +80,13 @@ def _container(status: wire.ContainerStatus) -> ContainerStatus:
         image_id=status.image_id,
         container_id=status.container_id,
         started=status.started,
+        user=_user(status.user) if status.HasField("user") else None,
     )
+
+
+def _user(user: wire.ContainerUser) -> ContainerUser:
+    groups = tuple(user.supplemental_groups)
+    return ContainerUser(linux=LinuxContainerUser(uid=user.uid, gid=user.gid, supplemental_groups=groups))
 
 
 def _ephemeral(status: wire.ContainerStatus) -> ContainerStatus:

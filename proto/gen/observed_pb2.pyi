@@ -152,7 +152,7 @@ class ContainerState(_message.Message):
     def __init__(self, waiting: _Optional[_Union[ContainerState.Waiting, _Mapping]] = ..., running: _Optional[_Union[ContainerState.Running, _Mapping]] = ..., terminated: _Optional[_Union[ContainerState.Terminated, _Mapping]] = ...) -> None: ...
 
 class ContainerStatus(_message.Message):
-    __slots__ = ("name", "state", "last_state", "ready", "restart_count", "image", "image_id", "container_id", "started", "read_only_trees")
+    __slots__ = ("name", "state", "last_state", "ready", "restart_count", "image", "image_id", "container_id", "started", "read_only_trees", "user")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LAST_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -163,6 +163,7 @@ class ContainerStatus(_message.Message):
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     READ_ONLY_TREES_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: ContainerState
     last_state: ContainerState
@@ -173,7 +174,18 @@ class ContainerStatus(_message.Message):
     container_id: str
     started: bool
     read_only_trees: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ContainerState, _Mapping]] = ..., last_state: _Optional[_Union[ContainerState, _Mapping]] = ..., ready: _Optional[bool] = ..., restart_count: _Optional[int] = ..., image: _Optional[str] = ..., image_id: _Optional[str] = ..., container_id: _Optional[str] = ..., started: _Optional[bool] = ..., read_only_trees: _Optional[_Iterable[int]] = ...) -> None: ...
+    user: ContainerUser
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ContainerState, _Mapping]] = ..., last_state: _Optional[_Union[ContainerState, _Mapping]] = ..., ready: _Optional[bool] = ..., restart_count: _Optional[int] = ..., image: _Optional[str] = ..., image_id: _Optional[str] = ..., container_id: _Optional[str] = ..., started: _Optional[bool] = ..., read_only_trees: _Optional[_Iterable[int]] = ..., user: _Optional[_Union[ContainerUser, _Mapping]] = ...) -> None: ...
+
+class ContainerUser(_message.Message):
+    __slots__ = ("uid", "gid", "supplemental_groups")
+    UID_FIELD_NUMBER: _ClassVar[int]
+    GID_FIELD_NUMBER: _ClassVar[int]
+    SUPPLEMENTAL_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    uid: int
+    gid: int
+    supplemental_groups: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, uid: _Optional[int] = ..., gid: _Optional[int] = ..., supplemental_groups: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class PodStatus(_message.Message):
     __slots__ = ("uid", "namespace", "name", "phase", "conditions", "reason", "message", "host_ip", "pod_ip", "start_time", "init_container_statuses", "container_statuses", "removed", "ephemeral_container_statuses", "observed_generation")

@@ -68,6 +68,8 @@ def test_users_and_groups_own_the_processes_and_the_volumes(cluster: Cluster, ku
     who = output_of(cluster, kubectl, "owner", "id -u; id -g; id -G; grep -E '^(NoNewPrivs|Seccomp):' /proc/1/status")
     assert who[:2] == ["1000", "2000"]
     assert set(who[2].split()) == {"2000", "3000", "4000"}
+    user = eventually(lambda: status(kubectl, "owner")["containerStatuses"][0].get("user"))["linux"]
+    assert (user["uid"], user["gid"], set(user["supplementalGroups"])) == (1000, 2000, {2000, 3000, 4000})
     assert [line.split() for line in who[3:]] == [["NoNewPrivs:", "1"], ["Seccomp:", "2"]]
     script = "touch /disk/f /memory/f && stat -c '%u:%g' /disk/f /memory/f && cat /settings/colour /hidden/key"
     assert output_of(cluster, kubectl, "owner", script) == ["1000:4000", "1000:4000", "redsesame"]

@@ -1,6 +1,6 @@
 """Details in the status of a pod and its containers: users, mounts, health of devices and volumes, claims.
 
-Agents do not report them yet. Clients that copy a status of another cluster may send them.
+Nodes report users, and the master fills in mounts. Clients that copy a status of another cluster may send the rest.
 """
 
 from __future__ import annotations

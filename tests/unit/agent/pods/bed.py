@@ -110,6 +110,7 @@ def make_bed(
         pause_image=PAUSE,
         resolv_conf=directory / "none",
         host_root=directory / "root",
+        proc=directory / "proc",
     )
     return Bed(clock, engine, network or FakeNetwork(), FakeReporter(), config, FakeMemoryFiles(), FakeBinds())
 

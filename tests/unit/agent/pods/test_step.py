@@ -65,7 +65,7 @@ def app(
 
 
 def seen(sandboxes: tuple[Instance, ...] = (), apps: tuple[Instance, ...] = (), **more: object) -> Observed:
-    """By default volumes and the next image are ready, and the newest sandbox is connected."""
+    """By default volumes and the next image are ready, the newest sandbox is connected, and users were asked for."""
     base = Observed(
         sandboxes=sandboxes,
         containers={"app": apps} if apps else {},
@@ -74,6 +74,7 @@ def seen(sandboxes: tuple[Instance, ...] = (), apps: tuple[Instance, ...] = (), 
         volumes_ready=True,
         attempts={"app": apps[-1].attempt} if apps else {},
         images={"app": apps[-1].attempt + 1 if apps else 0},
+        users={app.id: None for app in apps},
     )
     return replace(base, **more)  # type: ignore[arg-type]
 
