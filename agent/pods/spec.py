@@ -27,6 +27,8 @@ _PROPAGATIONS: Final = {"": "", "HostToContainer": "rslave", "Bidirectional": "r
 _PERIOD_US: Final = 100_000
 _MIN_QUOTA_US: Final = 1_000
 _MIN_SHARES: Final = 2
+_MAX_SHARES: Final = 1 << 18
+"""More is refused by the kernel, and the container would not start."""
 _SHARES_PER_CPU: Final = 1024
 
 
@@ -125,14 +127,16 @@ def propagation_of(mount: VolumeMount) -> str:
 
 
 def limits(resources: Resources, *, oom_score: int = 0, pids: int = 0) -> CgroupLimits:
-    """Cgroup settings by Kubernetes' formulas: a request sets the shares, a limit the quota.
+    """Cgroup settings by Kubernetes' formulas: a request sets the shares, a limit the quota. As with the kubelet, a
+    request of memory sets nothing.
+
+    The master sends the limit as the request if there is none, so a request of 0 is meant.
 
     `pids` is the node's limit for each container.
     """
-    request_millis = resources.cpu_request_millis or resources.cpu_limit_millis
     quota_us = resources.cpu_limit_millis * _PERIOD_US // 1000
     return CgroupLimits(
-        cpu_shares=max(_MIN_SHARES, request_millis * _SHARES_PER_CPU // 1000),
+        cpu_shares=min(max(_MIN_SHARES, resources.cpu_request_millis * _SHARES_PER_CPU // 1000), _MAX_SHARES),
         cpu_quota_us=max(_MIN_QUOTA_US, quota_us) if quota_us else 0,
         cpu_period_us=_PERIOD_US if quota_us else 0,
         memory_bytes=resources.memory_limit_bytes,

@@ -17,6 +17,7 @@ from master.kinds.core.pod.profiles import (
     SELinuxOptions,
     WindowsSecurityContextOptions,
 )
+from master.schema.quantity import bytes_of as resource_bytes
 from proto.gen import desired_pb2 as wire
 
 
@@ -71,6 +72,11 @@ def _of_container(container: Container, at: str) -> Iterator[str]:
         if own.proc_mount == "Unmasked":
             yield f"{at}.securityContext.procMount: Unmasked"
         yield from _of_context(own, f"{at}.securityContext")
+    for kind, amounts in (("limits", container.resources.limits), ("requests", container.resources.requests)):
+        for name in amounts:
+            # No engine limits them: the container could take those of others.
+            if name.startswith("hugepages-") and resource_bytes(amounts[name]):
+                yield f"{at}.resources.{kind}[{name}]"
     yield from _of_probes(container, at)
 
 

@@ -51,9 +51,11 @@ def test_backoff_wait(present: Backoff | None, failed_at: float, now: float, wai
         (Resources(), CgroupLimits(cpu_shares=2)),
         (Resources(cpu_request_millis=500), CgroupLimits(cpu_shares=512)),
         (
-            Resources(cpu_limit_millis=250, memory_limit_bytes=1 << 20),
+            Resources(cpu_request_millis=250, cpu_limit_millis=250, memory_limit_bytes=1 << 20),
             CgroupLimits(cpu_shares=256, cpu_quota_us=25_000, cpu_period_us=100_000, memory_bytes=1 << 20),
         ),
+        (Resources(memory_request_bytes=1 << 20), CgroupLimits(cpu_shares=2)),
+        (Resources(cpu_request_millis=1_000_000), CgroupLimits(cpu_shares=262_144)),
         (Resources(cpu_limit_millis=1), CgroupLimits(cpu_shares=2, cpu_quota_us=1_000, cpu_period_us=100_000)),
     ],
 )

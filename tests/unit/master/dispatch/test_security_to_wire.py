@@ -8,7 +8,7 @@ import pytest
 
 from master.dispatch import convert
 from master.dispatch.security import security_message, unsupported
-from master.kinds.core.pod.container import Capabilities, Container, SecurityContext
+from master.kinds.core.pod.container import Capabilities, Container, ResourceRequirements, SecurityContext
 from master.kinds.core.pod.model import Pod, PodOS, PodSecurityContext, PodSpec
 from master.kinds.core.pod.profiles import (
     AppArmorProfile,
@@ -105,6 +105,18 @@ def context(**fields: Any) -> PodSpec:
             container(security_context=SecurityContext(proc_mount="Unmasked")),
             ["spec.containers[app].securityContext.procMount: Unmasked"],
             id="the container's context",
+        ),
+        pytest.param(
+            container(
+                resources=ResourceRequirements(
+                    limits={"hugepages-2Mi": "4Mi", "hugepages-1Gi": "0"}, requests={"hugepages-2Mi": "4Mi"}
+                )
+            ),
+            [
+                "spec.containers[app].resources.limits[hugepages-2Mi]",
+                "spec.containers[app].resources.requests[hugepages-2Mi]",
+            ],
+            id="huge pages",
         ),
     ],
 )
