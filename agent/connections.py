@@ -17,13 +17,12 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from agent.errors import AgentError
-from agent.runtime.process import Channel
+from agent.runtime.process import PIECE_BYTES, Channel
 from netstack import namespaces
 from netstack.errors import NetstackError
 
 CONNECT_S: Final = 30.0
 """As kube-apiserver, and long enough for two repetitions of a lost SYN."""
-_PIECE_BYTES: Final = 64 << 10
 
 Address = IPv4Address | IPv6Address
 LOOPBACKS: Final[tuple[Address, ...]] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
@@ -52,7 +51,7 @@ class Connection:
     async def read(self) -> tuple[Channel, bytes] | None:
         """The next bytes; None: the pod has ended its side. Raises CannotConnect: the connection is broken."""
         try:
-            data = await self._reader.read(_PIECE_BYTES)
+            data = await self._reader.read(PIECE_BYTES)
         except OSError as error:
             raise CannotConnect(f"the connection is broken: {_reason(error)}") from error
         return (Channel.STDOUT, data) if data else None
@@ -80,7 +79,8 @@ async def connected(addresses: Sequence[Address], port: int, place: Place | None
 
     Raises CannotConnect.
     """
-    reader, writer = await asyncio.open_connection(sock=await _first(addresses, port, place))
+    made = await _first(addresses, port, place)
+    reader, writer = await asyncio.open_connection(sock=made, limit=PIECE_BYTES)
     try:
         yield Connection(reader, writer)
     finally:

@@ -78,10 +78,10 @@ MAX_REPORTED: Final = 1000
 MAX_MEASURED: Final = 10_000
 """Most containers in one report of usages; agents leave out the rest."""
 
-STREAM_CHUNK_BYTES: Final = 32 << 10
-"""Largest data in one StreamUp."""
+STREAM_CHUNK_BYTES: Final = 128 << 10
+"""Largest data in one message of a stream. What a message costs hardly depends on its size."""
 
-STREAM_WINDOW_BYTES: Final = 256 << 10
+STREAM_WINDOW_BYTES: Final = 512 << 10
 """Bytes that may wait on one stream in each direction: the receiver grants more when its reader has taken some."""
 
 CA_HASH_PREFIX: Final = "sha256:"

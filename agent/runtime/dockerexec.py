@@ -1,6 +1,6 @@
 """DockerExec: commands in running containers by Docker's exec, and the streams of main processes by its attach.
 
-Owns the engine's streams of one process each. Nothing is read ahead: the kernel's socket buffer and 128 KiB of the
+Owns the engine's streams of one process each. Nothing is read ahead: the kernel's socket buffer and 256 KiB of the
 reader are all that waits here, so a slow reader slows the process.
 """
 
@@ -18,13 +18,12 @@ from typing import Any, Final
 from agent.runtime.client import EngineClient, Request
 from agent.runtime.errors import EngineFault, EngineGone, RuntimeFault, TimedOut
 from agent.runtime.faults import process_faults, readable
-from agent.runtime.frames import FrameError, Frames
+from agent.runtime.frames import FrameError, Frames, joined
 from agent.runtime.looks import waits
-from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process, Result
+from agent.runtime.process import MAX_OUTPUT_BYTES, PIECE_BYTES, Channel, Command, Process, Result
 from agent.runtime.records import ContainerId
 from agent.runtime.upgrade import Connection, upgrade
 
-_PIECE_BYTES: Final = 64 << 10
 _INSPECT: Final = "inspect a process"
 _FIRST_LOOK_S: Final = 0.005
 _LOOKS: Final = 11
@@ -133,12 +132,12 @@ class DockerProcess:
     async def read(self) -> tuple[Channel, bytes] | None:
         while not self._waiting:
             try:
-                data = await self._connection.reader.read(_PIECE_BYTES)
+                data = await self._connection.reader.read(PIECE_BYTES)
                 if not data and not self._frames.inside:
                     return None
                 if not data:
                     raise EngineGone("the container engine closed the stream in the middle of a frame")
-                self._waiting.extend([(Channel.STDOUT, data)] if self._tty else self._frames.feed(data))
+                self._waiting.extend([(Channel.STDOUT, data)] if self._tty else joined(self._frames.feed(data)))
             except (OSError, FrameError) as error:
                 raise EngineGone(f"the container engine broke off the stream: {error}") from error
         return self._waiting.popleft()

@@ -7,12 +7,20 @@ big-endian (Docker Engine API, "Attach to a container", "Stream format").
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from agent.runtime.process import Channel
 
 _HEADER: Final = struct.Struct(">BxxxL")
+
+
+def joined(pieces: Iterable[tuple[Channel, bytes]]) -> Iterator[tuple[Channel, bytes]]:
+    """The same output, with pieces of one channel that follow each other as one piece."""
+    for channel, group in groupby(pieces, key=itemgetter(0)):
+        yield channel, b"".join(data for _, data in group)
 
 
 class FrameError(ValueError):

@@ -14,6 +14,8 @@ from agent.runtime.records import ContainerId
 
 MAX_OUTPUT_BYTES: Final = 10 << 10
 """How much of the output of a command `Exec.run` returns, as in the kubelet's probes."""
+PIECE_BYTES: Final = 128 << 10
+"""How much is read at once. Passing on a piece costs about the same, whatever its size."""
 
 
 class Channel(IntEnum):

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from agent.runtime.client import EngineClient, Request
 from agent.runtime.faults import FIRST_ERROR, FIRST_SERVER_ERROR, EngineError, error_from_answer, translated
+from agent.runtime.process import PIECE_BYTES
 
 _UPGRADED: Final = 101
 _MAX_ANSWER_BYTES: Final = 4 << 20
@@ -53,7 +54,7 @@ async def _upgraded(client: EngineClient, request: Request) -> Connection:
     with translated(request.what):
         async with asyncio.timeout(client.limits.call_s):
             target = f"{await client.versioned(request.path)}?{urlencode(request.parameters or {})}"
-            connection = Connection(*await asyncio.open_unix_connection(str(client.socket)))
+            connection = Connection(*await asyncio.open_unix_connection(str(client.socket), limit=PIECE_BYTES))
             try:
                 await _send(connection.writer, request, target)
                 status, length = await _head(connection.reader)

@@ -1,8 +1,8 @@
 """Throughput of port-forward by a websocket of the API, against a bare relay over the same hops (relay.py).
 
 The relay's processes are where ours are: one in the master's network namespace, one in the node's. Client and server
-are the same. The client runs in this process and sends and gets pieces of 64 KiB; the time begins when it is connected.
-Both take turns.
+are the same. The client runs in this process and sends pieces as large as the agent's; the time begins when it is
+connected. Both take turns.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ from tests.bench.figure import Figure
 from tests.bench.lab import PODS, ROOT, create_ready, delete_gone, pod
 
 ROUNDS = 5
-PIECES = 1600
-"""100 MB."""
+PIECES = 100_000_000 // PIECE_BYTES
 GOAL = 0.6
 _SERVER_PORT, _FRONT_PORT, _CALLS_PORT = 7001, 7002, 7003
 _CONNECT_S = 10.0

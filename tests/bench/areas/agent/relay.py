@@ -28,7 +28,8 @@ from proto import contract
 
 HEAD: Final = struct.Struct("<QQ")
 """The bytes that a client will send, and those that it wants."""
-PIECE_BYTES: Final = 64 << 10
+PIECE_BYTES: Final = contract.STREAM_CHUNK_BYTES
+"""As the agent reads."""
 _METHOD: Final = "/relay/Pass"
 
 Read = Callable[[], Awaitable[bytes]]
@@ -114,9 +115,14 @@ async def back(state_dir: Path, calls: str, namespace: Path, port: int) -> None:
 
 
 async def _connect(call: Any, namespace: Path, port: int) -> None:
-    made = await asyncio.to_thread(_socket_in, namespace, port)
-    reader, writer = await asyncio.open_connection(sock=made)
+    try:
+        made = await asyncio.to_thread(_socket_in, namespace, port)
+        await _join(call, *await asyncio.open_connection(sock=made, limit=PIECE_BYTES))
+    finally:
+        call.cancel()
 
+
+async def _join(call: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     async def write(data: bytes) -> None:
         writer.write(data)
         await writer.drain()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.runtime.frames import FrameError, Frames
+from agent.runtime.frames import FrameError, Frames, joined
 from agent.runtime.process import Channel
 
 PIECES = st.lists(st.tuples(st.sampled_from(Channel), st.binary(max_size=40)), max_size=8)
@@ -40,3 +40,12 @@ def test_an_end_inside_a_frame_is_seen(cut: int) -> None:
 def test_an_unknown_channel_is_refused() -> None:
     with pytest.raises(FrameError, match="channel 7"):
         list(Frames().feed(b"\x07\0\0\0\0\0\0\1"))
+
+
+def test_pieces_of_one_channel_that_follow_each_other_become_one() -> None:
+    out, err = Channel.STDOUT, Channel.STDERR
+    assert list(joined([(out, b"a"), (out, b"b"), (err, b"c"), (out, b"d")])) == [
+        (out, b"ab"),
+        (err, b"c"),
+        (out, b"d"),
+    ]
