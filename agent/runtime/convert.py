@@ -12,9 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-import docker.errors
-import docker.types
-
+from agent.runtime import sdk
 from agent.runtime.containers import ContainerSpec, Mount, Privileges
 from agent.runtime.errors import BadRequest
 from agent.runtime.events import EventKind, RuntimeEvent
@@ -34,7 +32,7 @@ _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:
 def create_body(spec: ContainerSpec, what: str = "create") -> dict[str, Any]:
     """The body of POST /containers/create, built by Docker's SDK. Raises BadRequest for what the SDK refuses."""
     with _built(what):
-        body = docker.types.ContainerConfig(
+        body = sdk.types.ContainerConfig(
             OLDEST,
             spec.image,
             list(spec.command),
@@ -56,7 +54,7 @@ def create_body(spec: ContainerSpec, what: str = "create") -> dict[str, Any]:
 def sandbox_body(spec: SandboxSpec, what: str = "create") -> dict[str, Any]:
     """The same for a sandbox: a container that others join."""
     with _built(what):
-        return docker.types.ContainerConfig(
+        return sdk.types.ContainerConfig(
             OLDEST,
             spec.image,
             [],
@@ -65,11 +63,11 @@ def sandbox_body(spec: SandboxSpec, what: str = "create") -> dict[str, Any]:
             # A private namespace without libnetwork, which has nothing to do in a namespace that we connect ourselves.
             # This saves two runs of dockerd's own binary as a hook (120 of 220 ms).
             network_disabled=not spec.host_network,
-            host_config=docker.types.HostConfig(
+            host_config=sdk.types.HostConfig(
                 OLDEST,
                 network_mode="host" if spec.host_network else "none",
                 ipc_mode="host" if spec.host_ipc else "shareable",
-                log_config=docker.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
+                log_config=sdk.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
                 restart_policy={"Name": "no"},
                 cpu_shares=spec.cpu_shares,
                 oom_score_adj=spec.oom_score_adj,
@@ -84,20 +82,20 @@ def sandbox_body(spec: SandboxSpec, what: str = "create") -> dict[str, Any]:
 def _built(what: str) -> Iterator[None]:
     try:
         yield
-    except (docker.errors.DockerException, TypeError, ValueError) as error:
+    except (sdk.errors.DockerException, TypeError, ValueError) as error:
         raise BadRequest(f"{what}: {error}") from error
 
 
-def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
+def _host_config(spec: ContainerSpec) -> sdk.types.HostConfig:
     limits = spec.limits
     privileges = spec.privileges
     joined = f"container:{spec.join}"
-    return docker.types.HostConfig(
+    return sdk.types.HostConfig(
         OLDEST,
         network_mode="host" if spec.host_network else joined if spec.join else "none",
         ipc_mode="host" if spec.host_ipc else joined if spec.join else "shareable",
         pid_mode="host" if spec.host_pid else f"container:{spec.join_pid}" if spec.join_pid else None,
-        log_config=docker.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
+        log_config=sdk.types.LogConfig(type=LOG_TYPE, config=dict(LOG_OPTIONS)),
         restart_policy={"Name": "no"},
         mounts=[_mount(mount) for mount in spec.mounts],
         cpu_shares=limits.cpu_shares,
@@ -119,8 +117,8 @@ def _host_config(spec: ContainerSpec) -> docker.types.HostConfig:
     )
 
 
-def _mount(mount: Mount) -> docker.types.Mount:
-    made = docker.types.Mount(
+def _mount(mount: Mount) -> sdk.types.Mount:
+    made = sdk.types.Mount(
         mount.target, mount.source, type="bind", read_only=mount.read_only, propagation=mount.propagation or None
     )
     if mount.read_only:

@@ -9,9 +9,7 @@ import asyncio
 import json
 from typing import Any, Final
 
-import docker.auth
-import docker.errors
-
+from agent.runtime import sdk
 from agent.runtime.errors import PullFailed
 from agent.runtime.images import Credentials
 from agent.runtime.references import DOCKER_HUB
@@ -29,26 +27,26 @@ HOST_CONFIGURATION: Final = "the node's Docker configuration"
 def header(credentials: Credentials) -> str:
     """The value of the header X-Registry-Auth for these credentials."""
     entry = {"username": credentials.username, "password": credentials.password}
-    return docker.auth.encode_header(entry).decode()
+    return sdk.auth.encode_header(entry).decode()
 
 
 async def registry_auth(host: str) -> str:
     """The value of the header X-Registry-Auth; empty: there are no credentials for this registry. Raises PullFailed."""
     try:
-        config = docker.auth.load_config()
+        config = sdk.auth.load_config()
         helper = config.get_credential_store(host)
         entry = await _from_helper(helper, host) if helper else None
         # Without its helpers, which the SDK would call on this thread.
-        plain = docker.auth.AuthConfig({"auths": config.auths})
+        plain = sdk.auth.AuthConfig({"auths": config.auths})
         entry = entry or plain.resolve_authconfig(host)
-    except (docker.errors.DockerException, OSError, ValueError, LookupError, TypeError) as error:
+    except (sdk.errors.DockerException, OSError, ValueError, LookupError, TypeError) as error:
         raise PullFailed(f"the Docker configuration of this node cannot be used for {host}: {error}") from error
-    return docker.auth.encode_header(entry).decode() if entry else ""
+    return sdk.auth.encode_header(entry).decode() if entry else ""
 
 
 async def _from_helper(helper: str, host: str) -> dict[str, Any] | None:
     """What the program `docker-credential-HELPER` knows. Raises OSError, ValueError, LookupError, TypeError."""
-    server = docker.auth.INDEX_URL if host == DOCKER_HUB else host
+    server = sdk.auth.INDEX_URL if host == DOCKER_HUB else host
     process = await asyncio.create_subprocess_exec(
         f"docker-credential-{helper}",
         "get",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +28,8 @@ DATAGRAM_BYTES: Final = 1232
 """Largest datagram that passes everywhere without fragments (DNS flag day 2020)."""
 
 _WARN_AGAIN_S: Final = 60.0
+# As secure as the module `secrets`, which also loads OpenSSL.
+_RANDOM: Final = random.SystemRandom()
 _FAILED: Final = frozenset({Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
 
 log = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ class Forwarder:
 
     async def _ask_one(self, upstream: str, question: Question, wishes: Wishes) -> Message:
         query = Message(
-            id=secrets.randbelow(1 << 16),
+            id=_RANDOM.randrange(1 << 16),
             questions=(question,),
             recursion_desired=True,
             checking_disabled=wishes.checking_disabled,
@@ -120,7 +122,7 @@ class Forwarder:
             response = await self._by_udp(upstream, query)
         if response.truncated:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._by_tcp(upstream, replace(query, id=secrets.randbelow(1 << 16)))
+                response = await self._by_tcp(upstream, replace(query, id=_RANDOM.randrange(1 << 16)))
         return response
 
     async def _by_udp(self, upstream: str, query: Message) -> Message:

@@ -7,7 +7,8 @@ that they belong to. Times are medians unless a name says otherwise.
 - `hundred_ready_ratio`: 100 pods created at once until all are Ready, divided by the time for 200 raw containers, a
   sandbox and one that joins it each, at the best of several concurrencies (hundred.py).
 - `memory_100_pods_mb`, `cpu_100_pods_pct`: resident memory of the agent with its children, and processor time in
-  percent of one core, with 100 pods that each have an HTTP probe every second (hundred.py).
+  percent of one core, with 100 pods that each have an HTTP probe every second (hundred.py). A page that the agent and
+  its process of DNS share counts once; in `memory_summed_100_pods_mb` it counts twice.
 - `restart_session_s`, `restart_adopted_s`: from the start of the agent's process, with these pods, to its session,
   which begins with a heartbeat, and until the master has the statuses of all pods (hundred.py).
 - `restart_ratio`, `restart_own_ms`: from a container's death to its successor's start by the engine's events, divided

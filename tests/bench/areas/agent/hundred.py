@@ -14,7 +14,7 @@ from lab import faults
 from lab.cluster import Cluster
 from tests.bench import byhand
 from tests.bench.areas.cpu import seconds
-from tests.bench.areas.memory import SETTLE_S, resident_mb
+from tests.bench.areas.memory import SETTLE_S, resident_mb, summed_mb
 from tests.bench.figure import Figure
 from tests.bench.lab import PODS, pod, ready, until
 from tests.hosts import engine_of
@@ -36,6 +36,7 @@ def measure(cluster: Cluster, client: RestClient, node: str) -> Iterator[Figure]
     time.sleep(WINDOW_S)
     yield Figure("agent", "cpu_100_pods_pct", 100 * (seconds(cluster, node) - before) / WINDOW_S, "%", goal=5.0)
     yield Figure("agent", "memory_100_pods_mb", resident_mb(cluster, node), "MB", goal=100.0)
+    yield Figure("agent", "memory_summed_100_pods_mb", summed_mb(cluster, node), "MB", goal=None)
     yield from _restart(cluster, node)
     for number in range(COUNT):
         client.delete(f"{PODS}/hundred-{number}")

@@ -362,10 +362,17 @@ async def test_the_process_goes_on_for_a_while_when_its_agent_ends() -> None:
 
 async def test_the_process_imports_the_standard_library_only() -> None:
     """Each node pays for its memory."""
-    text = "import sys, netstack.dns.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
+    text = "import sys, netstack.dns.process; print(*{name.partition('.')[0] for name in sys.modules})"
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-c", text, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}
     )
     output, _ = await child.communicate()
     foreign = set(output.decode().split()) - sys.stdlib_module_names - {"__mp_main__"}
     assert {name for name in foreign if not name.startswith(("_", "sitecustomize"))} == {"netstack"}
+
+
+async def test_the_process_does_without_openssl() -> None:
+    """Each node pays for its memory."""
+    async with process() as (child, _):
+        maps = Path(f"/proc/{child.pid}/maps").read_text()
+        assert "libcrypto" not in maps
