@@ -1,25 +1,36 @@
 """Lock files. Only the owner may open one, because whatever can read a file can hold its lock."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from hull.errors import Busy
+
+_READ_ONLY: Final = frozenset({errno.EROFS, errno.EPERM})
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
     """The file's descriptor, for flock(2) or lockf(3); makes the file and its directory. Raises OSError.
 
-    A symbolic link is refused: through it another file would be created, or closed to its readers.
+    A symbolic link is refused: through it another file would be created, or closed to its readers. On a disk that has
+    become read-only, a file that exists is opened for reading, which is enough for flock(2).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        # Earlier releases made it readable for everybody.
-        os.fchmod(descriptor, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _READ_ONLY or not path.exists():
+            raise
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.fstat(descriptor).st_mode & 0o077:
+            # Earlier releases made it readable for everybody.
+            os.fchmod(descriptor, 0o600)
         yield descriptor
     finally:
         os.close(descriptor)

@@ -63,7 +63,7 @@ def locked(state_dir: Path) -> Iterator[None]:
 def in_use(state_dir: Path) -> bool:
     """Whether a process has locked the state directory; creates nothing."""
     try:
-        descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -155,6 +155,14 @@ def test_an_agent_without_disk_reports_it_and_recovers(
     assert condition in two_nodes.log("node1").read_text()
     assert before <= lives(two_nodes)
     assert "on-node1" in reply_of(two_nodes, api, "on-node1")
+    # An agent that starts now does the same.
+    faults.kill(two_nodes, "node1")
+    faults.start(two_nodes, "node1")
+    process = two_nodes.record("node1")
+    kubectl.create(pod("newer", container=NAMES_ITSELF, nodeName="node1"))
+    warnings = eventually(lambda: warnings_of(kubectl, "newer"))
+    assert matches(spoilt.pattern, warnings), warnings
+    assert before <= lives(two_nodes) and "on-node1" in reply_of(two_nodes, api, "on-node1")
     spoilt.end()
     eventually(lambda: phases(kubectl)["new"] == "Running", within_s=60)
     eventually(lambda: not disk_pressure(kubectl))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -74,3 +75,23 @@ def test_a_waiter_takes_the_new_file_when_the_holder_removed_the_old_one(tmp_pat
     waiting.join(5)
     with exclusive(path), pytest.raises(Busy, match="no"), exclusive(path, busy="no"):
         pass
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EPERM])
+def test_a_lock_file_is_taken_on_a_disk_that_has_become_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    path, opening = tmp_path / "a.lock", os.open
+    with lockfile.opened(path):
+        pass
+
+    def refuse(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_ACCMODE != os.O_RDONLY:
+            raise OSError(code, os.strerror(code))
+        return opening(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with lockfile.opened(path) as first, lockfile.opened(path) as second:
+        assert lockfile.taken(first) and not lockfile.taken(second)
+    with pytest.raises(OSError, match=os.strerror(code)), lockfile.opened(tmp_path / "other.lock"):
+        raise AssertionError("opened")

@@ -22,7 +22,7 @@ IMAGE = "web:1"
 
 DNS = ClusterDns("cluster.local", "10.96.0.10")
 SPEED = 100
-"""So many seconds pass in one."""
+"""The seconds of a test that pass in one of the machine."""
 
 
 class FastClock:

@@ -45,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def seed(pytestconfig: pytest.Config, turn: int) -> int:
-    """Of the random failures; a test that fails prints it."""
+    """The seed of the random failures, printed with a failure."""
     given = pytestconfig.getoption("--seed")
     chosen = random.SystemRandom().randrange(1_000_000) if given is None else int(given)
     print(f"to repeat this run: --seed {chosen}")
