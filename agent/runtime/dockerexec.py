@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
+from agent.runtime import execsignals
 from agent.runtime.client import EngineClient, Request
 from agent.runtime.errors import EngineFault, EngineGone, RuntimeFault, TimedOut
 from agent.runtime.faults import process_faults, readable
@@ -25,6 +25,8 @@ from agent.runtime.records import ContainerId
 from agent.runtime.upgrade import Connection, upgrade
 
 _INSPECT: Final = "inspect a process"
+_CANCELLED_S: Final = 2.0
+"""How long ending a command may delay a caller that was cancelled."""
 _FIRST_LOOK_S: Final = 0.005
 _LOOKS: Final = 11
 """The engine may record an exit code after the output's end: it is asked for up to 10 s, at growing intervals."""
@@ -44,9 +46,14 @@ class DockerExec:
                 async with self._started(identity, tty=False) as process:
                     output = await _beginning(process)
                     return Result(await process.exit_code() or 0, output)
+        except asyncio.CancelledError:
+            if identity:
+                await execsignals.send(self._client, identity, signal.SIGKILL, within_s=_CANCELLED_S)
+            raise
         except TimeoutError as error:
             if identity:
-                await self._kill(identity)
+                look_s = self._client.limits.look_s
+                await execsignals.send(self._client, identity, signal.SIGKILL, within_s=look_s)
             raise TimedOut(f"command {' '.join(argv)!r} timed out after {timeout_s:g} s") from error
 
     def exec(self, container: ContainerId, command: Command) -> AbstractAsyncContextManager[Process]:
@@ -59,7 +66,12 @@ class DockerExec:
     async def _exec(self, container: ContainerId, command: Command) -> AsyncIterator[Process]:
         identity = await self._create(container, command)
         async with self._started(identity, tty=command.tty) as process:
-            yield process
+            try:
+                yield process
+            except (Exception, asyncio.CancelledError):
+                if command.tty:
+                    await execsignals.send(self._client, identity, signal.SIGHUP, within_s=_CANCELLED_S)
+                raise
 
     @asynccontextmanager
     async def _attach(self, container: ContainerId, command: Command) -> AsyncIterator[Process]:
@@ -96,26 +108,6 @@ class DockerExec:
             connection = await upgrade(self._client, request)
         async with _streams(self._client, connection, path, tty=tty) as process:
             yield process
-
-    async def _kill(self, identity: str) -> None:
-        """Kill a command's process: the engine has no call for it. The descriptor keeps the pid from being reused
-        between the second look and the signal."""
-        with contextlib.suppress(RuntimeFault, OSError):
-            pid = _running_pid(await self._look(identity))
-            if not pid:
-                return
-            descriptor = os.pidfd_open(pid)
-            try:
-                if _running_pid(await self._look(identity)) == pid:
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-            finally:
-                os.close(descriptor)
-
-    async def _look(self, identity: str) -> dict[str, Any]:
-        request = Request("GET", f"/exec/{identity}/json", "inspect a command")
-        # The caller's time is over already: an engine that hangs must not keep it waiting for long.
-        answer: dict[str, Any] = await _asked(self._client, request, within_s=self._client.limits.look_s)
-        return answer
 
 
 class DockerProcess:
@@ -170,10 +162,10 @@ class DockerProcess:
         raise EngineFault("the container engine does not report the end of a command whose output has ended")
 
 
-async def _asked(client: EngineClient, request: Request, *, within_s: float = 0.0) -> Any:
+async def _asked(client: EngineClient, request: Request) -> Any:
     """The engine's answer. Probes and people wait for it: calls about other containers do not keep it waiting."""
     with process_faults(request.what):
-        return await client.call(request, within_s=within_s, at_once=True)
+        return await client.call(request, at_once=True)
 
 
 @asynccontextmanager
@@ -192,7 +184,3 @@ async def _beginning(process: Process) -> bytes:
     while (piece := await process.read()) is not None:
         kept += piece[1][: MAX_OUTPUT_BYTES - len(kept)]
     return bytes(kept)
-
-
-def _running_pid(answer: dict[str, Any]) -> int:
-    return int(answer.get("Pid") or 0) if answer.get("Running") else 0

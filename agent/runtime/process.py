@@ -78,11 +78,15 @@ class Exec(Protocol):
     """
 
     async def run(self, container: ContainerId, argv: tuple[str, ...], *, timeout_s: float) -> Result:
-        """Run a command to its end, without input. Raises TimedOut after `timeout_s`; the command is killed then."""
+        """Run a command to its end, without input. Raises TimedOut after `timeout_s`.
+
+        The command is killed then, as it is if the caller is cancelled.
+        """
         ...
 
     def exec(self, container: ContainerId, command: Command) -> AbstractAsyncContextManager[Process]:
-        """Start a command; the context ends the streams, not the process."""
+        """Start a command; the context ends the streams, not the process. But a command with a terminal gets SIGHUP if
+        the context ends by an exception, such as that the client has gone: its terminal is gone, too."""
         ...
 
     def attach(self, container: ContainerId, command: Command) -> AbstractAsyncContextManager[Process]:

@@ -142,8 +142,31 @@ async def test_a_command_is_killed_at_its_deadline(bed: Bed, exec_: DockerExec) 
     made = await bed.running("a")
     with pytest.raises(TimedOut):
         await exec_.run(made, ("sleep", "999"), timeout_s=1)
+    await _gone(exec_, made, b"999")
+
+
+async def test_a_command_of_a_caller_that_is_cancelled_is_killed(bed: Bed, exec_: DockerExec) -> None:
+    made = await bed.running("a")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await exec_.run(made, ("sleep", "888"), timeout_s=600)
+    await _gone(exec_, made, b"888")
+
+
+async def test_a_command_with_a_terminal_is_hung_up_when_its_client_goes(bed: Bed, exec_: DockerExec) -> None:
+    made = await bed.running("a")
+    script = "echo begun; sleep 777; :"
+    with pytest.raises(ConnectionResetError):
+        async with exec_.exec(made, Command(("sh", "-c", script), stdin=True, tty=True)) as process:
+            assert await process.read() is not None
+            raise ConnectionResetError("the client has gone")
+    await _gone(exec_, made, b"777")  # the kernel hangs up the rest of the session
+
+
+async def _gone(exec_: DockerExec, container: ContainerId, argument: bytes) -> None:
+    """Wait until no process in the container has this argument."""
     async with asyncio.timeout(30):
-        while b"999" in (await exec_.run(made, ("sh", "-c", "cat /proc/[0-9]*/cmdline"), timeout_s=30)).output:
+        while argument in (await exec_.run(container, ("sh", "-c", "cat /proc/[0-9]*/cmdline"), timeout_s=30)).output:
             pass  # each look is a call to the engine
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiohttp import web
 
 from agent.runtime.docker import DockerRuntime
 from agent.runtime.errors import EngineFault, EngineGone, NoSuchContainer, NotRunning, TimedOut
-from agent.runtime.process import Result
+from agent.runtime.process import Command, Result
 from agent.runtime.records import ContainerId
 from tests.fakes.docker_engine import FakeEngine, frame
 
@@ -53,6 +55,69 @@ async def test_the_end_of_a_command_that_took_too_long_does_not_wait_for_an_engi
     engine.hangs = lambda request: request.path.endswith("/exec/command/json")
     with pytest.raises(TimedOut, match="command 'true' timed out after"):
         await runtime.exec.run(ContainerId(engine.add("a")), TRUE, timeout_s=0.5)
+
+
+@pytest.fixture
+async def victim() -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process in place of the command of the fake engine."""
+    process = await asyncio.create_subprocess_exec("sleep", "600")
+    yield process
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+def looks(engine: FakeEngine, *answers: dict[str, object]) -> None:
+    """Commands begin and do not end; each look at them gets the next of these answers, and then the last."""
+    queue = list(answers)
+    engine.hangs = lambda request: request.path.endswith("/start")
+
+    def look(request: web.Request) -> web.StreamResponse | None:
+        if not request.path.endswith("/exec/command/json"):
+            return None
+        return web.json_response(queue.pop(0) if len(queue) > 1 else queue[0])
+
+    engine.fails = look
+
+
+async def test_the_command_of_a_caller_that_is_cancelled_is_killed(
+    engine: FakeEngine, runtime: DockerRuntime, victim: asyncio.subprocess.Process
+) -> None:
+    before_the_start: dict[str, object] = {"Running": False, "ExitCode": None, "Pid": 0}
+    looks(engine, before_the_start, {"Running": True, "ExitCode": None, "Pid": victim.pid})
+    call = asyncio.create_task(run(runtime, engine.add("a")))
+    await engine.hung.acquire()
+    call.cancel()
+    assert await victim.wait() == -signal.SIGKILL
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+@pytest.mark.parametrize(
+    "later", [{"Running": False, "ExitCode": 0, "Pid": 0}, {"Running": True, "ExitCode": None, "Pid": 1}]
+)
+async def test_a_process_that_got_the_pid_of_the_command_is_not_killed(
+    engine: FakeEngine, runtime: DockerRuntime, victim: asyncio.subprocess.Process, later: dict[str, object]
+) -> None:
+    looks(engine, {"Running": True, "ExitCode": None, "Pid": victim.pid}, later)
+    with pytest.raises(TimedOut):
+        await runtime.exec.run(ContainerId(engine.add("a")), TRUE, timeout_s=0.1)
+    assert engine.requests.count("GET /exec/command/json") == 2 and victim.returncode is None
+
+
+@pytest.mark.parametrize("tty", [True, False])
+async def test_a_command_with_a_terminal_is_hung_up_when_its_client_goes(
+    engine: FakeEngine, runtime: DockerRuntime, victim: asyncio.subprocess.Process, tty: bool
+) -> None:
+    looks(engine, {"Running": True, "ExitCode": None, "Pid": victim.pid})
+    engine.hangs = lambda request: False
+    with pytest.raises(ConnectionResetError):
+        async with runtime.exec.exec(ContainerId(engine.add("a")), Command(TRUE, tty=tty)):
+            raise ConnectionResetError("the client has gone")
+    if tty:
+        assert await victim.wait() == -signal.SIGHUP
+    else:
+        assert "GET /exec/command/json" not in engine.requests
 
 
 async def test_a_container_that_does_not_run(engine: FakeEngine, runtime: DockerRuntime) -> None:
