@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from master.api.remote.bearer import divided
+
 _HOP_BY_HOP: Final = (
     *("connection", "proxy-connection", "keep-alive", "proxy-authenticate", "proxy-authorization"),
     *("te", "trailer", "transfer-encoding", "upgrade"),
@@ -45,11 +47,20 @@ def request_headers(headers: Headers, *, client: str, uri: str, upgrade: bool) -
         dropped |= {*_hop_by_hop(headers), "x-forwarded-uri"}
     kept = [(name, value) for name, value in headers if name.lower() not in dropped]
     kept = [(name, value) for name, value in kept if not name.lower().startswith(_EXTRA)]
+    kept = [each for name, value in kept if (each := _without_token(name, value)) is not None]
     if not upgrade and any("trailers" in value.lower() for value in _values(headers, "te")):
         kept.append(("Te", "trailers"))
     if not upgrade:
         kept.append(("X-Forwarded-Uri", uri))
     return [*kept, ("X-Forwarded-For", ", ".join([*_values(headers, "x-forwarded-for"), client]))]
+
+
+def _without_token(name: str, value: str) -> tuple[str, str] | None:
+    """The header without a token of the caller's; None: it had nothing else."""
+    if name.lower() != "sec-websocket-protocol" or not divided([value])[0]:
+        return name, value
+    others = divided([value])[1]
+    return (name, ", ".join(others)) if others else None
 
 
 def response_headers(headers: Headers, *, host: str, pod: str, prefix: str) -> Headers:

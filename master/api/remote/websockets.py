@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 
 from master.api.errors import BadRequest
 from master.api.remote import subprotocols
+from master.api.remote.bearer import divided
 from master.api.remote.channels import Channel, Event, event_of, text_of
 from master.api.remote.subprotocols import Subprotocol
 
@@ -29,8 +30,8 @@ def is_websocket(request: web.BaseRequest) -> bool:
 
 def offered(request: web.BaseRequest) -> set[str]:
     """The subprotocols that the client can speak."""
-    values = request.headers.getall("Sec-WebSocket-Protocol", ())
-    return {name.strip() for value in values for name in value.split(",")} - {""}
+    _, names = divided(request.headers.getall("Sec-WebSocket-Protocol", ()))
+    return set(names)
 
 
 async def upgraded(

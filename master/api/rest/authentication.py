@@ -1,4 +1,5 @@
-"""Authentication over HTTP: by client certificate, or by the token of a service account.
+"""Authentication over HTTP: by client certificate, or by the token of a service account, which websockets may also have
+among their subprotocols.
 
 Bootstrap tokens are for joining only.
 """
@@ -12,12 +13,15 @@ from aiohttp import web
 
 from master.api.errors import Unauthorized
 from master.api.identity import ANONYMOUS, AUTHENTICATED, Caller
+from master.api.remote.bearer import token_of
+from master.api.remote.websockets import is_websocket
 from master.api.tokens import Tokens
 
 
 def authenticate(request: web.BaseRequest, tokens: Tokens) -> Caller:
     """The caller that the client certificate names, which TLS has verified; without one, the caller of the token in the
-    header Authorization; with neither, ANONYMOUS. Raises Unauthorized for other content of the header.
+    header Authorization, or among the subprotocols; without all of them, ANONYMOUS. Raises Unauthorized for other
+    content of the header.
     """
     certificate = request.transport.get_extra_info("peercert") if request.transport else None
     if certificate:
@@ -26,7 +30,8 @@ def authenticate(request: web.BaseRequest, tokens: Tokens) -> Caller:
             return caller
     authorization = request.headers.get("Authorization")
     if authorization is None:
-        return ANONYMOUS
+        token = token_of(request.headers.getall("Sec-WebSocket-Protocol", ())) if is_websocket(request) else ""
+        return tokens.authenticate(token)[0] if token else ANONYMOUS
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("Unauthorized: the header Authorization must be `Bearer TOKEN`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -84,6 +85,18 @@ async def test_a_caller_with_a_token_is_known_and_may_do_nothing(api: Client) ->
     for wrong in ("Bearer a.b.c", "Bearer ", "Basic YTpi"):
         reply = await api("GET", "/api/v1/pods", headers={"Authorization": wrong}, context=api.anonymous)
         assert (reply.status, reply.json["reason"]) == (401, "Unauthorized")
+
+
+async def test_a_websocket_may_have_its_token_among_the_subprotocols(api: Client) -> None:
+    encoded = base64.urlsafe_b64encode((await token(api)).encode()).decode().rstrip("=")
+    names = f"v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.{encoded}"
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Protocol": names}
+    reply = await api("GET", "/api/v1/pods", headers=headers, context=api.anonymous)
+    assert reply.status == 403 and 'User "system:serviceaccount:default:robot" cannot list' in reply.json["message"]
+    wrong = headers | {"Sec-WebSocket-Protocol": "v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.YS5iLmM"}
+    assert (await api("GET", "/api/v1/pods", headers=wrong, context=api.anonymous)).status == 401
+    plain = {"Sec-WebSocket-Protocol": names}
+    assert (await api("GET", "/api/v1/pods", headers=plain, context=api.anonymous)).status == 401, "only of websockets"
 
 
 async def test_a_token_review_says_whose_a_token_is(api: Client) -> None:

@@ -70,3 +70,10 @@ def test_redirections(location: str, expected: str) -> None:
 @pytest.mark.parametrize(("path", "expected"), [("", "/p"), ("/", "/p/"), ("/a//b", "/p/a/b"), ("/a/", "/p/a/")])
 def test_joined_paths(path: str, expected: str) -> None:
     assert joined("/p", path) == expected
+
+
+def test_a_pod_does_not_see_the_token_among_the_subprotocols() -> None:
+    token = "base64url.bearer.authorization.k8s.io.c2VjcmV0"
+    given = [("Sec-WebSocket-Protocol", f"chat, {token}"), ("sec-websocket-protocol", token), ("X", token)]
+    sent = request_headers(given, client="192.0.2.1", uri="/", upgrade=True)
+    assert [each for each in sent if each[0] != "X-Forwarded-For"] == [("Sec-WebSocket-Protocol", "chat"), ("X", token)]
