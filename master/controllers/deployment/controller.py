@@ -15,6 +15,7 @@ from master.api.resources import Resources
 from master.cache import Entry, typed
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
+from master.component.moments import Moments
 from master.component.podstate import controller_of, is_finished, state_of
 from master.component.selection import selected, selecting
 from master.controllers.deployment import status as statuses
@@ -52,6 +53,7 @@ class DeploymentController:
         self._resources = resources
         self._cache = resources.cache
         self._clock = clock
+        self._moments = Moments(clock)
         self._recorder = recorder
         self._caller = component(f"controller:{SOURCE}")
         self._claimer = Claimer(resources, self._caller, kinds.REPLICASET)
@@ -143,10 +145,11 @@ class DeploymentController:
             await self._remove(rs)
         now = self._clock.now()
         rollout = Rollout.of(deployment, self._owned(deployment))
-        compute = statuses.observed if step.rolls else statuses.counted
-        status = compute(rollout, status, now)
+        age = self._moments.age_s
+        rolls = step.rolls
+        status = statuses.observed(rollout, status, now, age) if rolls else statuses.counted(rollout, status, now)
         await self._write(rollout, status)
-        wait = statuses.check_in(rollout, status, now) if step.rolls else None
+        wait = statuses.check_in(rollout, status, age) if rolls else None
         if wait is not None:
             self._queue.add_after((deployment.metadata.namespace, deployment.metadata.name), wait)
 

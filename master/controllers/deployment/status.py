@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
+from master.component.moments import Age
 from master.controllers.deployment.rollout import Rollout, size
 from master.controllers.workload.counts import REPLICA_FAILURE
 from master.kinds.apps.deployment import Deployment, DeploymentCondition, DeploymentStatus
@@ -105,12 +106,12 @@ def counted(rollout: Rollout, before: DeploymentStatus, now: datetime) -> Deploy
     return with_condition(status, AVAILABLE, value, reason, message=text, now=now)
 
 
-def observed(rollout: Rollout, before: DeploymentStatus, now: datetime) -> DeploymentStatus:
+def observed(rollout: Rollout, before: DeploymentStatus, now: datetime, age: Age) -> DeploymentStatus:
     """The status during a rollout: with its numbers, its progress, and the failures of its replica sets.
 
     `before` is the status until now, whose numbers show what is new.
     """
-    status = _with_progress(rollout, before, counted(rollout, before, now), now)
+    status = _with_progress(rollout, before, counted(rollout, before, now), now, age)
     failure = _failure(((rollout.new,) if rollout.new else ()), rollout.old)
     if failure is None:
         return without_condition(status, REPLICA_FAILURE)
@@ -137,7 +138,7 @@ def _failure(*groups: Iterable[ReplicaSet]) -> DeploymentCondition | None:
 
 
 def _with_progress(
-    rollout: Rollout, before: DeploymentStatus, status: DeploymentStatus, now: datetime
+    rollout: Rollout, before: DeploymentStatus, status: DeploymentStatus, now: datetime, age: Age
 ) -> DeploymentStatus:
     """The status with the condition Progressing. The last rollout is not judged again once it was complete."""
     deployment, known = rollout.deployment, condition_of(before, PROGRESSING)
@@ -152,7 +153,7 @@ def _with_progress(
     if _progresses(before, status):
         text = f"{name} is progressing."
         return with_condition(status, PROGRESSING, "True", UPDATED, message=text, now=now, touch=True)
-    if _is_late(deployment, known, now):
+    if _is_late(deployment, known, age):
         text = f"{name} has timed out progressing."
         return with_condition(status, PROGRESSING, "False", TIMED_OUT, message=text, now=now)
     return status
@@ -172,22 +173,21 @@ def _progresses(before: DeploymentStatus, status: DeploymentStatus) -> bool:
     )
 
 
-def _is_late(deployment: Deployment, known: DeploymentCondition | None, now: datetime) -> bool:
+def _is_late(deployment: Deployment, known: DeploymentCondition | None, age: Age) -> bool:
     seconds = deadline_s(deployment)
     if known is None or seconds is None or known.reason == DONE:
         return False
     if known.reason == TIMED_OUT:
         return True
-    return bool(known.last_update_time) and parse_time(known.last_update_time) + timedelta(seconds=seconds) < now
+    return bool(known.last_update_time) and age(parse_time(known.last_update_time)) > seconds
 
 
-def check_in(rollout: Rollout, status: DeploymentStatus, now: datetime) -> float | None:
+def check_in(rollout: Rollout, status: DeploymentStatus, age: Age) -> float | None:
     """Seconds until the rollout is late unless it makes progress; None when nothing is to be observed."""
     seconds, known = deadline_s(rollout.deployment), condition_of(status, PROGRESSING)
     if seconds is None or known is None or known.reason == TIMED_OUT or _is_complete(rollout, status):
         return None
     if not known.last_update_time:
         return None
-    left = parse_time(known.last_update_time) + timedelta(seconds=seconds) - now
     # Times in a status have whole seconds.
-    return max(left.total_seconds(), 0.0) + 1
+    return max(seconds - age(parse_time(known.last_update_time)), 0.0) + 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from master.component.moments import Age
 from master.component.podstate import AnyPod, is_ready
 from master.controllers.workload.pods import available_in
 from master.controllers.workload.workload import Workload
@@ -35,7 +36,7 @@ class Counts:
     terminating: int
 
     @classmethod
-    def of(cls, workload: Workload, pods: Sequence[AnyPod], terminating: int, now: datetime) -> Counts:
+    def of(cls, workload: Workload, pods: Sequence[AnyPod], terminating: int, age: Age) -> Counts:
         """The numbers of the workload's active pods."""
         template = workload.template
         wanted = template.metadata.labels.items() if template else ()
@@ -43,7 +44,7 @@ class Counts:
             replicas=len(pods),
             fully_labeled=sum(all(pod.metadata.labels.get(k) == v for k, v in wanted) for pod in pods),
             ready=sum(is_ready(pod) for pod in pods),
-            available=sum(available_in(pod, workload.min_ready_s, now) == 0 for pod in pods),
+            available=sum(available_in(pod, workload.min_ready_s, age) == 0 for pod in pods),
             terminating=terminating,
         )
 

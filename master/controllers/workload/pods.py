@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import Final
 
+from master.component.moments import Age
 from master.component.podstate import AnyPod, ready_since
 from master.controllers.workload.claims import owner_reference
 from master.controllers.workload.workload import Workload
@@ -46,19 +46,17 @@ def batches(count: int, *, largest: int = 64) -> list[int]:
     return sizes
 
 
-def pause_s(owned: Iterable[AnyPod], now: datetime) -> float:
+def pause_s(owned: Iterable[AnyPod], age: Age) -> float:
     """Seconds until the owner of these pods may create one, because nodes have refused some; 0 without a refused one.
 
     A node refuses a pod within milliseconds, so that without a pause one wrong template would fill the store.
     """
-    refused = [parse_time(pod.metadata.creation_timestamp) for pod in owned if _was_refused(pod)]
+    refused = [age(parse_time(pod.metadata.creation_timestamp)) for pod in owned if _was_refused(pod)]
     if not refused:
         return 0.0
     doublings = min(len(refused) - 1, 16)
     pause = min(FIRST_PAUSE_S * (1 << doublings), LONGEST_PAUSE_S)
-    left = (max(refused) - now).total_seconds() + pause
-    # Not longer after the clock was set back.
-    return min(max(0.0, left), pause)
+    return max(0.0, pause - min(refused))
 
 
 def _was_refused(pod: AnyPod) -> bool:
@@ -67,10 +65,9 @@ def _was_refused(pod: AnyPod) -> bool:
     return status.phase == "Failed" and bool(status.reason) and not status.container_statuses
 
 
-def available_in(pod: AnyPod, min_ready_s: int, now: datetime) -> float | None:
+def available_in(pod: AnyPod, min_ready_s: int, age: Age) -> float | None:
     """Seconds until the pod is available (ready for `min_ready_s`): 0 when it is, None when it is not ready."""
     since = ready_since(pod)
     if since is None:
         return None
-    left = since + timedelta(seconds=min_ready_s) - now
-    return max(0.0, left.total_seconds()) if min_ready_s else 0.0
+    return max(0.0, min_ready_s - age(since)) if min_ready_s else 0.0

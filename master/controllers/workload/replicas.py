@@ -21,6 +21,7 @@ from master.api.resources import Resources
 from master.cache import Entry
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
+from master.component.moments import Moments
 from master.component.podstate import (
     AnyPod,
     PodState,
@@ -73,6 +74,7 @@ class ReplicaManager:
         self._resources = resources
         self._cache = resources.cache
         self._clock = clock
+        self._moments = Moments(clock)
         self._recorder = recorder
         self._source = f"{name}-controller"
         self._caller = component(f"controller:{self._source}")
@@ -135,7 +137,7 @@ class ReplicaManager:
                 workload, surplus(pods.active, min(-missing, BURST), related=related, now=self._clock.now())
             )
         if missing > 0 and not is_going(self._cache, workload.metadata.namespace):
-            pause = pause_s(pods.owned, self._clock.now())
+            pause = pause_s(pods.owned, self._moments.age_s)
             if pause > 0:
                 self._queue.add_after(workload.key, pause)
             else:
@@ -200,7 +202,8 @@ class ReplicaManager:
     async def _report(self, obj: Any, workload: Workload, pods: _Pods, failure: Failure | None) -> None:
         """Writes the status when it differs, and queues the object for when its next pod becomes available."""
         now = self._clock.now()
-        counts = Counts.of(workload, pods.active, pods.terminating, now)
+        age = self._moments.age_s
+        counts = Counts.of(workload, pods.active, pods.terminating, age)
         status = self.status(obj, counts, conditions(obj.status.conditions, failure, now))
 
         def change(current: Any) -> Any | None:
@@ -213,7 +216,7 @@ class ReplicaManager:
                 await self._resources.mutate(self._caller, self._kind, *workload.key, change, subresource="status")
             except NotFound:
                 return
-        waits = [left for pod in pods.active if (left := available_in(pod, workload.min_ready_s, now))]
+        waits = [left for pod in pods.active if (left := available_in(pod, workload.min_ready_s, age))]
         if waits:
             self._queue.add_after(workload.key, min(waits))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -96,9 +97,13 @@ def test_availability_counts_from_readiness() -> None:
         ready,
         status=replace(ready.status, conditions=(replace(ready.status.conditions[0], last_transition_time=since),)),
     )
-    assert available_in(ready, 60, NOW) == 15
-    assert available_in(ready, 0, NOW) == 0
-    assert available_in(pod("b", node="n1"), 60, NOW) is None
+
+    def age(moment: datetime) -> float:
+        return (NOW - moment).total_seconds()
+
+    assert available_in(ready, 60, age) == 15
+    assert available_in(ready, 0, age) == 0
+    assert available_in(pod("b", node="n1"), 60, age) is None
 
 
 @dataclass(frozen=True)
@@ -227,6 +232,29 @@ async def test_status_follows_readiness(form: Form) -> None:
         ) == (1, 0)
         await cluster.clock.advance(11)
         assert cluster.get(form.kind, "web").status.available_replicas == 1
+
+
+def labelled(label: str, old: Any) -> Any:
+    return replace(old, metadata=replace(old.metadata, labels={"changed": label}))
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "back"])
+async def test_a_pod_becomes_available_in_time_although_the_clock_is_set(form: Form, ahead: timedelta) -> None:
+    cluster, manager = await start(form)
+    async with cluster.running(manager):
+        await cluster.create(form.kind, form.make("web", replicas=1, min_ready_seconds=60))
+        await settle()
+        await cluster.pod_status(cluster.pods()[0].metadata.name, ready=True, since=seconds_ago(cluster.clock, 0))
+        await settle()
+        cluster.clock.ahead = ahead
+        available: list[int] = []
+        for label in "abcd":
+            await cluster.clock.advance(25)
+            # Another change of the object, at which it is looked at again.
+            await cluster.change(form.kind, "web", partial(labelled, label))
+            await settle()
+            available.append(cluster.get(form.kind, "web").status.available_replicas)
+        assert available == [0, 0, 1, 1]
 
 
 async def test_scaling_down_deletes_the_least_useful_pods(form: Form) -> None:

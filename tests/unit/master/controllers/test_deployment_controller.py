@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from master import kinds
@@ -225,6 +227,19 @@ async def test_a_rollout_without_progress_is_reported_and_goes_on() -> None:
         assert condition(cluster, "Progressing") == ("False", "ProgressDeadlineExceeded")
         await run_pods(cluster)
         assert condition(cluster, "Progressing") == ("True", "NewReplicaSetAvailable")
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "back"])
+async def test_a_rollout_keeps_its_deadline_although_the_clock_is_set(ahead: timedelta) -> None:
+    async with running() as cluster:
+        await create(cluster, replicas=1, progress_deadline_seconds=60)
+        await cluster.clock.advance(30)
+        cluster.clock.ahead = ahead
+        await change(cluster, min_ready_seconds=1)
+        assert condition(cluster, "Progressing") == ("True", "ReplicaSetUpdated")
+        await cluster.clock.advance(40)
+        await settle(200)
+        assert condition(cluster, "Progressing") == ("False", "ProgressDeadlineExceeded")
 
 
 async def test_pods_count_after_they_have_been_ready_long_enough() -> None:
