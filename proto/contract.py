@@ -78,6 +78,9 @@ MAX_REPORTED: Final = 1000
 MAX_MEASURED: Final = 10_000
 """Most containers in one report of usages; agents leave out the rest."""
 
+MAX_STREAMS: Final = 64
+"""Most logs that a node has open at a time, and most other streams. Agents before version 3 have so many of both."""
+
 STREAM_CHUNK_BYTES: Final = 128 << 10
 """Largest data in one message of a stream. What a message costs hardly depends on its size."""
 

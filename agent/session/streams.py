@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -27,12 +28,11 @@ from agent.session.errors import ReaderGone
 from agent.session.processes import carry, failure
 from agent.wire.desired import connection_request_from_proto, log_request_from_proto, process_request_from_proto
 from agent.wire.sanity import check_stream
-from proto import checks
+from proto import checks, contract
 from proto.gen import session_pb2
 
-MAX_STREAMS: Final = 64
-MAX_ANSWERS: Final = 96
-"""Requests beyond MAX_STREAMS get an error, requests beyond this no answer at all."""
+MAX_ANSWERS: Final = 160
+"""Requests beyond contract.MAX_STREAMS of a sort get an error, requests beyond this no answer at all."""
 
 MAX_SHOWN: Final = 100
 """Characters of a path in a message."""
@@ -68,21 +68,23 @@ class StreamSender:
         self._session_id = session_id
         self._open_call = open_call
         self._sources = sources
-        self._running = 0
+        self._running: Counter[str] = Counter()
+        """Calls of each sort."""
 
     async def answer(self, request: session_pb2.StreamRequest) -> None:
         """Send one stream to its end. An error ends this stream only, and so does a request that is refused."""
         if not checks.is_stream_id(request.stream_id):
             log.error("the master asks for a stream with an invalid id: not answered")
             return
-        if self._running >= MAX_ANSWERS:
+        if self._running.total() >= MAX_ANSWERS:
             return  # a master with so many open requests does not read the answers
         what = _name(request)
         call = self._open_call()
-        self._running += 1
+        sort = "logs" if request.HasField("logs") else "streams"
+        self._running[sort] += 1
         try:
             first = session_pb2.StreamUp(session_id=self._session_id, stream_id=request.stream_id)
-            if refusal := self._refusal(request):
+            if refusal := self._refusal(request, sort):
                 first.error = refusal
                 await _refuse(call, first)
                 return
@@ -93,13 +95,13 @@ class StreamSender:
             else:
                 log.error("%s: stream failed", what, exc_info=error)
         finally:
-            self._running -= 1
+            self._running[sort] -= 1
             call.cancel()
 
-    def _refusal(self, request: session_pb2.StreamRequest) -> str:
+    def _refusal(self, request: session_pb2.StreamRequest, sort: str) -> str:
         """Why the request is not carried out; empty if it is."""
-        if self._running > MAX_STREAMS:
-            return f"more than {MAX_STREAMS} streams are open on this node; try again"
+        if self._running[sort] > contract.MAX_STREAMS:
+            return f"more than {contract.MAX_STREAMS} {sort} are open on this node; try again"
         problem = check_stream(request)
         return f"this node's agent refuses the request: {problem}" if problem else ""
 

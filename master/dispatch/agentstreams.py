@@ -16,6 +16,7 @@ from master.api.errors import ApiError, BadRequest, NodeUnreachable
 from master.dispatch.agentcalls import OPEN_TIMEOUT_S, AgentCall, why_unanswered
 from master.dispatch.errors import NoStream
 from master.dispatch.sessions import Session, Sessions
+from master.dispatch.shares import Shares
 from master.kinds.core.pod.processes import Output
 from proto import contract
 from proto.gen import session_pb2
@@ -150,6 +151,7 @@ class AgentStreams:
         self._sessions = sessions
         self._open_timeout_s = open_timeout_s
         self._streams: dict[str, AgentStream] = {}
+        self._shares = Shares()
 
     @asynccontextmanager
     async def open(
@@ -165,20 +167,21 @@ class AgentStreams:
         """A stream of the request, whose id is set here; leaving the context ends it.
 
         `what` and `noun` name it in messages. `feature`: what an agent of older versions does not have; empty: all have
-        it. `consequence` follows the message about a node that cannot be asked. Raises NodeUnreachable, and BadRequest
-        with the agent's refusal.
+        it. `consequence` follows the message about a node that cannot be asked. Raises NodeUnreachable, BadRequest with
+        the agent's refusal, and TooManyRequests.
         """
         session = self._session(node, feature, consequence)
-        request.stream_id = uuid.uuid4().hex
-        if not session.outbox.ask(request):
-            raise NodeUnreachable(f"node {node} has too many streams to open; try again")
-        stream = self._streams[request.stream_id] = AgentStream(session, what, noun)
-        try:
-            await self._answered(stream, consequence)
-            yield stream
-        finally:
-            del self._streams[request.stream_id]
-            stream.close()
+        with self._shares.taken(node, request):
+            request.stream_id = uuid.uuid4().hex
+            if not session.outbox.ask(request):
+                raise NodeUnreachable(f"node {node} has too many streams to open; try again")
+            stream = self._streams[request.stream_id] = AgentStream(session, what, noun)
+            try:
+                await self._answered(stream, consequence)
+                yield stream
+            finally:
+                del self._streams[request.stream_id]
+                stream.close()
 
     async def serve(self, session: Session, first: session_pb2.StreamUp, agent: AgentCall) -> None:
         """Connects an agent's call with the client that waits for it. Raises NoStream without a client.

@@ -42,8 +42,8 @@ OPTIONS: Final[list[tuple[str, int]]] = [
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-    # An agent has one stream of desired state, its reports, and up to 64 logs.
-    ("grpc.max_concurrent_streams", 128),
+    # An agent has one stream of desired state, its reports, and the streams of users with some that are refused.
+    ("grpc.max_concurrent_streams", 3 * contract.MAX_STREAMS),
     # A peer that connects and sends nothing keeps a descriptor only for this long.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 60_000),

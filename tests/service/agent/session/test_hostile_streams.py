@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.session.streams import MAX_ANSWERS
 from master.pki import Pki
 from proto.gen import session_pb2
 from tests.fakes.hostile_master import (
@@ -83,7 +84,8 @@ async def test_a_thousand_stream_requests_open_a_limited_number_of_calls(pki: Pk
         await restart(master)
         await until(lambda: master.called >= 64)
         streams = [task for task in asyncio.all_tasks() if task.get_name().startswith("stream s")]
-        assert len(streams) <= 2 * 96
+        assert len(streams) <= 2 * MAX_ANSWERS
+        await until(lambda: "more than 64 logs are open on this node; try again" in master.errors.values())
         assert master.called <= 1000
         hellos = master.hellos
         beats = master.beats

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from agent.model import LogRequest
-from agent.session.streams import MAX_STREAMS
-from master.api.errors import BadRequest, NodeUnreachable
+from master.api.errors import BadRequest, NodeUnreachable, TooManyRequests
+from master.dispatch.shares import MAX_OF_POD
 from master.kinds.core.pod.logs import LogOptions
 from master.pki import Pki
 from proto import contract
@@ -135,21 +135,26 @@ async def test_a_log_that_ends_regularly_ends_without_an_error(
         assert [chunk async for chunk in chunks] == [b"one line\n"]
 
 
-async def test_one_log_too_many_is_refused_with_the_reason(master: MasterEnd, tmp_path: Path) -> None:
+async def test_the_logs_of_a_pod_leave_room_for_those_of_others(master: MasterEnd, tmp_path: Path) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     agent.machine.chunks, agent.machine.follow = [b"one line\n"], True
     async with agent.running():
         await until(lambda: agent.desired.complete)
         logs = [
             master.logs.open("node-1", "default", "web", "uid", "app", LogOptions(follow=True))
-            for _ in range(MAX_STREAMS)
+            for _ in range(MAX_OF_POD)
         ]
         for chunks in logs:
             assert await anext(chunks) == b"one line\n"
-        with pytest.raises(BadRequest, match="more than 64 streams are open on this node"):
+        with pytest.raises(TooManyRequests, match="pod default/web has 32 logs open already"):
             await anext(master.logs.open("node-1", "default", "web", "uid", "app", LogOptions()))
+        logs.append(master.logs.open("node-1", "default", "other", "uid2", "app", LogOptions(follow=True)))
+        assert await anext(logs[-1]) == b"one line\n"
         for chunks in logs:
             await chunks.aclose()  # type: ignore[attr-defined]
+        again = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions(follow=True))
+        assert await anext(again) == b"one line\n"
+        await again.aclose()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
