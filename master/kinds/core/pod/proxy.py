@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
-from master.api.errors import ApiError, BadRequest, NotFound, Unavailable
+from master.api.errors import ApiError, BadRequest, NotFound, TooManyRequests, Unavailable
 from master.api.remote.httpproxy import Place, redirection, relay
 from master.api.remote.proxytargets import ProxyTarget, port_number, target_of
 from master.api.rest.call import Call
@@ -27,7 +27,7 @@ class ProxyToPods:
         self._connections = connections
 
     async def send(self, call: Call, pod: Pod, target: ProxyTarget, port: int) -> web.StreamResponse:
-        """The response of the pod. Raises BadRequest, Unavailable."""
+        """The response of the pod. Raises BadRequest, TooManyRequests, Unavailable."""
         address = pod.status.pod_ip
         if not _is_proxied(address):
             raise BadRequest("address not allowed")
@@ -38,6 +38,8 @@ class ProxyToPods:
         async with AsyncExitStack() as stack:
             try:
                 connection = await stack.enter_async_context(self._connections.open(to, by_pod_address=True))
+            except TooManyRequests:
+                raise
             except ApiError as error:
                 raise Unavailable(f"error trying to reach service: {error.message}") from error
             return await relay(call.http, connection, place)

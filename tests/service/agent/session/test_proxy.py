@@ -177,6 +177,37 @@ async def test_a_pod_with_tls_is_reached_by_the_scheme(bed: Bed) -> None:
     assert (answer.status, answer.json["path"]) == (200, "/x")
 
 
+@pytest.mark.parametrize(
+    "beginning", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"], ids=["silent", "half"]
+)
+async def test_a_client_that_goes_away_frees_the_connection_to_a_pod_that_does_not_answer(
+    bed: Bed, beginning: bytes
+) -> None:
+    """As in Kubernetes, a pod may take as long as it likes for its answer."""
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(beginning)
+        asked.set()
+        assert await reader.read() == b""
+        left.set()
+
+    async with listening(hang) as port:
+        asking = asyncio.create_task(bed.client("GET", through(port, "/")))
+        await asked.wait()
+        asking.cancel()
+        await left.wait()
+        await until(lambda: not bed.agent.machine.connections and not bed.master.streams._streams)
+
+
+async def test_too_many_requests_to_a_pod_are_refused_as_such(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("master.dispatch.shares.MAX_OF_POD", 0)
+    answer = await bed.client("GET", through(unused_port(), "/"))
+    assert (answer.status, answer.json["reason"]) == (429, "TooManyRequests")
+    assert answer.json["message"] == "pod default/web has 0 streams open already; try again when one has ended"
+
+
 async def test_a_refused_connection_is_unavailable(bed: Bed) -> None:
     closed = unused_port()
     answer = await bed.client("GET", through(closed, "/"))
