@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from aiohttp import WSMsgType, web
 
 from master.api.errors import BadRequest
-from master.api.remote.websockets import upgraded
+from master.api.remote.subprotocols import V4, V4_TEXT, Subprotocol
+from master.api.remote.websockets import offered, send, upgraded
 
-PROTOCOLS: Final = ("v4.channel.k8s.io", "portforward.k8s.io")
-"""The client may also name none."""
+PROTOCOLS: Final = {V4.name: V4, V4_TEXT.name: V4_TEXT, "portforward.k8s.io": V4}
+"""The forms of messages by the subprotocol. A client that names none gets the first form."""
 MAX_PORTS: Final = 127
 """A channel is one byte, and 255 is not a channel."""
+MAX_TEXT_PORTS: Final = 39
+"""In text, each channel needs a character of ASCII."""
 _PORT: Final = struct.Struct("<H")
 
 
@@ -50,49 +54,59 @@ def _port(text: str) -> int:
 class PortData:
     """The bytes of one port at the client's side."""
 
-    def __init__(self, socket: web.WebSocketResponse, channel: int, port: int) -> None:
+    def __init__(self, write: Callable[[bytes], Awaitable[None]], port: int) -> None:
         self.port = port
-        self.ended = asyncio.Event()
-        """The connection to the port is over: what the client still sends is dropped."""
-        self._socket = socket
-        self._channel = bytes((channel,))
-        self._pieces: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
+        self._write = write
+        self._ended = False
+        self._piece = b""
+        self._filled, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
 
     async def read(self) -> bytes | None:
         """The next bytes. The client cannot say that none follow."""
-        return await self._pieces.get()
+        await self._filled.wait()
+        self._filled.clear()
+        piece, self._piece = self._piece, b""
+        self._room.set()
+        return piece
 
     async def write(self, data: bytes) -> None:
         """Send; waits while the client does not read. Raises ConnectionError."""
-        await self._socket.send_bytes(self._channel + data)
+        await self._write(data)
 
     async def put(self, data: bytes) -> None:
-        """For the owner: bytes of the client. Waits until the ones before have been read."""
-        if not self.ended.is_set():
-            putting = asyncio.ensure_future(self._pieces.put(data))
-            ended = asyncio.ensure_future(self.ended.wait())
-            try:
-                await asyncio.wait({putting, ended}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                putting.cancel()
-                ended.cancel()
+        """For the owner, from one task: bytes of the client. Waits until the ones before have been read."""
+        await self._room.wait()
+        if not self._ended:
+            self._piece = data
+            self._room.clear()
+            self._filled.set()
+
+    def end(self) -> None:
+        """The connection to the port is over: what the client still sends is dropped."""
+        self._ended = True
+        self._room.set()
 
 
 class PortChannels:
     """A client's websocket with the channels of all ports."""
 
-    def __init__(self, socket: web.WebSocketResponse, ports: Sequence[int]) -> None:
+    def __init__(self, socket: web.WebSocketResponse, protocol: Subprotocol, ports: Sequence[int]) -> None:
         self._socket = socket
-        self.ports = [PortData(socket, 2 * index, port) for index, port in enumerate(ports)]
+        self._protocol = protocol
+        self.ports = [PortData(partial(self._send, 2 * index), port) for index, port in enumerate(ports)]
 
     @classmethod
     async def accept(cls, request: web.BaseRequest, ports: Sequence[int]) -> PortChannels:
         """Upgrade the connection, and name the port of each channel. Raises BadRequest, ConnectionError."""
-        socket = await upgraded(request, PROTOCOLS)
+        if V4_TEXT.name in offered(request) and len(ports) > MAX_TEXT_PORTS:
+            raise BadRequest(f"{len(ports)} ports; at most {MAX_TEXT_PORTS} can be forwarded with {V4_TEXT.name}")
+        socket = await upgraded(request, tuple(PROTOCOLS))
+        channels = cls(socket, PROTOCOLS.get(socket.ws_protocol or "", V4), ports)
         for index, port in enumerate(ports):
             for channel in (2 * index, 2 * index + 1):
-                await socket.send_bytes(bytes((channel,)) + _PORT.pack(port))
-        return cls(socket, ports)
+                await channels._send(channel, _PORT.pack(port))
+        return channels
 
     @property
     def response(self) -> web.StreamResponse:
@@ -103,20 +117,23 @@ class PortChannels:
         """Pass on what the client sends, until it goes away. A port that is not read stops the others."""
         while True:
             message = await self._socket.receive()
-            if message.type is WSMsgType.BINARY:
-                await self._take(message.data)
-            elif message.type is not WSMsgType.TEXT:
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 return
+            if (decoded := self._protocol.decode(message.data)) is not None:
+                await self._take(*decoded)
 
     async def fail(self, index: int, text: str) -> None:
         """Send the error of a port. Raises ConnectionError."""
-        await self._socket.send_bytes(bytes((2 * index + 1,)) + text.encode())
+        await self._send(2 * index + 1, text.encode())
 
     async def aclose(self) -> None:
         """Close the websocket."""
         await self._socket.close()
 
-    async def _take(self, message: bytes) -> None:
-        index, is_error = divmod(message[0], 2) if message else (len(self.ports), 0)
-        if index < len(self.ports) and not is_error and len(message) > 1:
-            await self.ports[index].put(message[1:])
+    async def _send(self, channel: int, data: bytes) -> None:
+        await send(self._socket, self._protocol.encode(channel, data))
+
+    async def _take(self, channel: int, data: bytes) -> None:
+        index, is_error = divmod(channel, 2)
+        if index < len(self.ports) and not is_error and data:
+            await self.ports[index].put(data)

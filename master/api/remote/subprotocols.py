@@ -12,10 +12,13 @@ import binascii
 from dataclasses import dataclass
 from typing import Final
 
+_ZERO: Final = ord("0")
+
 
 @dataclass(frozen=True, slots=True)
 class Subprotocol:
-    """One form of the messages. `is_text`: a digit and base64; otherwise a byte and the bytes themselves."""
+    """One form of the messages. `is_text`: a digit and base64; otherwise a byte and the bytes themselves. After 9, the
+    digits go on with the characters that follow it in ASCII."""
 
     name: str
     is_text: bool = False
@@ -27,17 +30,17 @@ class Subprotocol:
     def encode(self, channel: int, data: bytes) -> bytes | str:
         """A message of the channel."""
         if self.is_text:
-            return f"{channel}{base64.b64encode(data).decode()}"
+            return f"{chr(_ZERO + channel)}{base64.b64encode(data).decode()}"
         return bytes((channel,)) + data
 
     def decode(self, message: bytes | str) -> tuple[int, bytes] | None:
         """The channel of a message and its bytes; None if it has another form, which Kubernetes ignores."""
         if isinstance(message, bytes):
             return (message[0], message[1:]) if message and not self.is_text else None
-        if not self.is_text or not message[:1].isdecimal() or not message.isascii():
+        if not self.is_text or message[:1] < "0" or not message.isascii():
             return None
         try:
-            return int(message[0]), base64.b64decode(message[1:], validate=True)
+            return ord(message[0]) - _ZERO, base64.b64decode(message[1:], validate=True)
         except binascii.Error:
             return None
 

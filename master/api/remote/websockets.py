@@ -51,6 +51,14 @@ async def upgraded(
     return socket
 
 
+async def send(socket: web.WebSocketResponse, message: bytes | str) -> None:
+    """Send a message as text or as bytes; waits while the client does not read. Raises ConnectionError."""
+    if isinstance(message, str):
+        await socket.send_str(message)
+    else:
+        await socket.send_bytes(message)
+
+
 class WebSocketClient:
     """A client that is connected by a websocket. `accept` comes before all else."""
 
@@ -83,11 +91,7 @@ class WebSocketClient:
 
     async def write(self, channel: int, data: bytes) -> None:
         """Send to the client. Raises ConnectionError when it is gone."""
-        message = self._protocol.encode(channel, data)
-        if isinstance(message, str):
-            await self._socket.send_str(message)
-        else:
-            await self._socket.send_bytes(message)
+        await send(self._socket, self._protocol.encode(channel, data))
 
     async def finish(self, status: bytes) -> None:
         """Send the Status with which the stream ends, and close."""

@@ -113,7 +113,7 @@ class PodPortForward:
         with suppress(ConnectionError):
             if error := await self._pass(pod, data.port, data):
                 await channels.fail(index, error)
-        data.ended.set()
+        data.end()
 
     async def _pass(self, pod: Pod, port: int, data: Data) -> str:
         """Carry a connection until the pod ends it. Returns why it failed. Raises ConnectionError: the client left."""

@@ -6,6 +6,7 @@ Clients are websockets with channels, and unmodified kubectls: older ones use SP
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import re
@@ -57,6 +58,26 @@ async def test_the_channels_of_two_ports(bed: Bed, protocols: tuple[str, ...]) -
         await socket.send_bytes(b"\x00one")
         assert await socket.receive_bytes() == b"\x00one"
     await until(lambda: not bed.agent.machine.connections)
+
+
+async def test_the_channels_in_text(bed: Bed) -> None:
+    async with listening(echo) as port, by_channels(bed, port, protocols=("v4.base64.channel.k8s.io",)) as socket:
+        number = base64.b64encode(port.to_bytes(2, "little")).decode()
+        assert [await socket.receive_str(), await socket.receive_str()] == [f"0{number}", f"1{number}"]
+        await socket.send_str("0" + base64.b64encode(b"one").decode())
+        assert await socket.receive_str() == "0" + base64.b64encode(b"one").decode()
+        await socket.send_bytes(b"\x00ignored")
+        await socket.send_str("0!")
+        await socket.send_str("0" + base64.b64encode(b"two").decode())
+        assert await socket.receive_str() == "0" + base64.b64encode(b"two").decode()
+    await until(lambda: not bed.agent.machine.connections)
+
+
+async def test_in_text_there_are_fewer_ports(bed: Bed) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with by_channels(bed, *range(1, 41), protocols=("v4.base64.channel.k8s.io",)):
+            pass
+    assert refused.value.status == 400
 
 
 async def test_a_refused_port_is_an_error_on_its_channel_and_the_other_goes_on(bed: Bed) -> None:

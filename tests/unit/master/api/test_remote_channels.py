@@ -39,7 +39,8 @@ def test_messages(message: bytes, protocol: Subprotocol, event: Event | None) ->
         ("0bHMK", (0, b"ls\n")),
         ("0", (0, b"")),
         ("0b!", None),
-        ("xbHMK", None),
+        (":bHMK", (10, b"ls\n")),
+        ("/bHMK", None),
         ("", None),
         (b"\x00ls", None),
     ],
@@ -49,8 +50,9 @@ def test_messages_of_text_are_a_digit_and_base64(message: bytes | str, decoded: 
 
 
 @pytest.mark.parametrize("protocol", subprotocols.ALL.values(), ids=lambda each: each.name)
-def test_what_is_encoded_is_decoded(protocol: Subprotocol) -> None:
-    assert protocol.decode(protocol.encode(1, b"\x00\xff text")) == (1, b"\x00\xff text")
+@pytest.mark.parametrize("channel", [0, 1, 10, 77])
+def test_what_is_encoded_is_decoded(protocol: Subprotocol, channel: int) -> None:
+    assert protocol.decode(protocol.encode(channel, b"\x00\xff text")) == (channel, b"\x00\xff text")
 
 
 def test_an_exit_code_is_in_the_causes() -> None:
