@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -112,6 +113,25 @@ def mounts_below(directory: Path) -> list[str]:
     prefix = f"{directory}/"
     targets = [mount_point(line) for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
     return [target for target in targets if target == str(directory) or target.startswith(prefix)]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """A mounted file system: where, and its type, such as `nfs4`."""
+
+    mount_point: str
+    type: str
+
+
+def file_system_of(path: Path) -> FileSystem:
+    """The file system of an absolute path, by the kernel's list only: its links are not followed. It cannot hang."""
+    found = FileSystem("/", "")
+    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+        point = mount_point(line)
+        # Of those at the same place, the last one is seen.
+        if len(point) >= len(found.mount_point) and path.is_relative_to(point):
+            found = FileSystem(point, os.fsdecode(line.partition(b" - ")[2].split(b" ")[0]))
+    return found
 
 
 def mount_point(line: bytes) -> str:

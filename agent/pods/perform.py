@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from agent.clock import Clock
@@ -66,6 +67,7 @@ from agent.runtime.errors import BadRequest, ImageNotFound, NoSuchContainer, Sta
 from agent.runtime.interface import Runtime
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 from agent.runtime.sandboxes import Sandboxes
+from agent.volumes.errors import VolumeError
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
 from agent.volumes.subpaths import SubPath
@@ -168,7 +170,7 @@ class Performer:
                 await asyncio.to_thread(self._files.keep_verdict, action.verdict)
                 self._view.verdict_kept = True
             case CleanDisk():
-                await asyncio.to_thread(self._volumes.clean, self.pod.uid)
+                await self._volumes.clean(self.pod.uid)
                 self._view.disk_clean = True
             case _:
                 raise AssertionError(f"unknown action: {action}")
@@ -218,8 +220,7 @@ class Performer:
                 self._events.warning(reason, message)
         if pod.volumes:
             tokens = await self.tokens.of(pod)
-            await self._volumes.mount_shares(pod)
-            self._mounted = await asyncio.to_thread(self._volumes.prepare, pod, desired, tokens)
+            self._mounted = await self._volumes.prepare(pod, desired, tokens)
         self._view.volumes_ready = not self._view.volumes_changed
         self._view.disk_clean = False
 
@@ -227,9 +228,10 @@ class Performer:
         pod, container = self.pod, action.container
         target = self._target(container)
         facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address, self._config.node)
-        files = await asyncio.to_thread(read_env_files, container, self._mounted) if reads_files(container) else {}
+        reading = partial(read_env_files, container, self._mounted)
+        files = await self._volumes.read(pod, reading) if reads_files(container) else {}
         env = environment(pod, container, self.desired, facts, files)
-        volume_mounts = await asyncio.to_thread(self._volume_mounts, container, env) if container.volume_mounts else []
+        volume_mounts = await self._volume_mounts(container, env)
         try:
             rights = await self._privileges(container)
             spec = container_spec(
@@ -277,7 +279,7 @@ class Performer:
         profile = seccomp_profile(self._config.seccomp_profiles, name) if name else ""
         return privileges(self.pod, container, image_user=user, seccomp_profile=profile, accounts=accounts)
 
-    def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
+    async def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
         mounts = []
         # Files with values of other objects are read-only, as in Kubernetes.
         read_only = {
@@ -289,7 +291,11 @@ class Performer:
             if volume is None:
                 raise ContainerConfigError(f'volumeMount "{mount.name}": the pod has no such volume')
             inside = SubPath(mount.name, sub_path_of(mount, env), container.name, index, index in trees)
-            source = self._volumes.mount_source(self.pod.uid, volume, inside)
+            try:
+                source = await self._volumes.mount_source(self.pod, volume, inside)
+            except VolumeError as error:
+                prefix = f'failed to prepare subPath for volumeMount "{mount.name}" of container "{container.name}"'
+                raise ContainerConfigError(f"{prefix}: {error}") from error
             only = mount.read_only or mount.name in read_only
             mounts.append(Mount(str(source), mount.mount_path, only, propagation_of(mount)))
         return mounts

@@ -104,7 +104,7 @@ class PodWorker:
         # The first state of the master after a restart: now there are tokens.
         changed |= desired.secrets_known and not self._desired.secrets_known and any(tokens_of(pod))
         if pod.deleted and not self._pod.deleted:
-            self._cancel_pulls()
+            self._cancel_preparations()
         if pod.generation != self._pod.generation:
             self._wake.set()  # clients wait for a status of this generation
         if changed:
@@ -345,10 +345,10 @@ class PodWorker:
             return set()
         return {Key(On.IMAGE, name) for name, _, _ in _images(pod) & _images(self._pod)}
 
-    def _cancel_pulls(self) -> None:
-        """Cancel pulls: a deleted pod does not need its images."""
+    def _cancel_preparations(self) -> None:
+        """Cancel pulls and the preparation of volumes: a deleted pod does not need them, and they may hang."""
         for key, task in self._tasks.items():
-            if key.on is On.IMAGE:
+            if key.on in (On.IMAGE, On.VOLUMES):
                 task.cancel()
 
     def _cancel_hooks(self) -> None:

@@ -63,7 +63,7 @@ class DiskMeter:
         self._stopped = Event()
 
     def stop(self) -> None:
-        """Give up the measurement in progress, from another thread: a process waits for its threads when it ends."""
+        """Give up the measurement in progress, from another thread."""
         self._stopped.set()
 
     def measure(self, pods: tuple[PodTarget, ...], processes: Mapping[str, int]) -> DiskReport:

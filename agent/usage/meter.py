@@ -9,22 +9,26 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from agent.clock import Clock
 from agent.usage.cgroupfiles import CgroupFiles
-from agent.usage.diskmeter import DiskMeter, DiskReport
+from agent.usage.diskmeter import ALL_S, DiskMeter, DiskReport
 from agent.usage.figures import ContainerUsage, Machine, Snapshot
 from agent.usage.joining import MEASURE_S, Readings, joined
 from agent.usage.machine import MachineFiles
 from agent.usage.targets import PodTarget
 from agent.usage.written import Written, written
+from hull.blocking import BlockingCalls, Hangs
 
 DISKS_S: Final = 60.0
 """The kubelet's period for volumes."""
 LIMITED_S: Final = 10.0
 """The kubelet's period of comparisons with limits of storage."""
+LONGEST_S: Final = 2 * ALL_S
+"""After this, a disk hangs."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,8 +51,9 @@ class Meter:
         *,
         link_of: Callable[[str], str],
         proc: Path = Path("/proc"),
+        longest_s: float = LONGEST_S,
     ) -> None:
-        """`link_of`: the name of the host's end of a pod's link, by the pod's uid."""
+        """`link_of`: the name of the host's end of a pod's link, by the pod's uid. `longest_s`: for all disks."""
         self._clock = clock
         self._link_of = link_of
         self._cgroups = CgroupFiles(clock.wall, proc=proc)
@@ -56,10 +61,12 @@ class Meter:
         self._disks = DiskMeter(state_dir, clock.wall, proc=proc)
         self._limited_disks = DiskMeter(state_dir, clock.wall, proc=proc, partly=True)
         self._disk_report = DiskReport()
+        self._longest_s = longest_s
         self._snapshot = Snapshot(node)
-        # Of their own: nothing else waits behind a slow disk, and they behind nothing else.
+        # Nothing else waits behind this thread, and it waits behind nothing else.
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="usage")
-        self._counting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk usage")
+        # A disk may be slow, or hang.
+        self._counting = BlockingCalls(1)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -76,8 +83,7 @@ class Meter:
         finally:
             self._disks.stop()
             self._limited_disks.stop()
-            for threads in (self._reading, self._counting):
-                threads.shutdown(wait=False, cancel_futures=True)
+            self._reading.shutdown(wait=False, cancel_futures=True)
 
     async def measure(self, pods: Measured) -> None:
         """Measure once: processes, memory and links. Raises OSError."""
@@ -98,12 +104,18 @@ class Meter:
             pods.take_written(written(targets, await self._count(self._limited_disks, targets)))
 
     async def _count(self, disks: DiskMeter, targets: tuple[PodTarget, ...]) -> DiskReport:
+        """The figures of the disks; without any if one of them hangs."""
         loop = asyncio.get_running_loop()
         ids = [container.id for pod in targets for container in pod.containers]
         processes = await loop.run_in_executor(
             self._reading, lambda: {container: self._cgroups.process(container) for container in ids}
         )
-        return await loop.run_in_executor(self._counting, disks.measure, targets, processes)
+        counting = partial(disks.measure, targets, processes)
+        try:
+            return await self._counting.run("disks", counting, deadline_s=self._longest_s)
+        except Hangs as error:
+            _LOG.warning("the use of disks is not known: a disk hangs: %s", error)
+            return DiskReport()
 
     async def _repeat(self, measure: Callable[[Measured], Awaitable[None]], pods: Measured, period_s: float) -> None:
         while True:

@@ -5,6 +5,8 @@ Each is mounted at a place of its own that no container can change.
 The engine would resolve a path inside the volume again, after our check, and follow a link that a container has put
 there meanwhile. So it gets the path of a mount that was made from an open descriptor. The mounts are kept when the
 agent restarts, and made again for each new instance of a container: after a reboot too, which also ends the sandbox.
+
+Opening the path may hang with the volume. So it is a call of its own, which makes nothing in the pod's directory.
 """
 
 from __future__ import annotations
@@ -31,39 +33,69 @@ class SubPath:
     read_only_tree: bool = False
     """What is mounted below the path is mounted too, and all of it read-only."""
 
+    def __str__(self) -> str:
+        inside = f'subPath "{self.path}" of ' if self.path else ""
+        return f'{inside}volume "{self.volume}"'
+
+
+class Opened:
+    """A path inside a volume that is open. Its descriptor is closed once, also if two threads try to."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptors = [descriptor]
+
+    def take(self) -> int:
+        """The descriptor, which the caller closes. Raises IndexError if it was closed or taken before."""
+        return self._descriptors.pop()
+
+    def close(self) -> None:
+        """Close it, unless somebody has taken it."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+def open_inside(volume: Path, sub_path: SubPath) -> Opened:
+    """Open the path, which is created if it is missing. Raises VolumeError."""
+    try:
+        root = os.open(volume, os.O_PATH | os.O_CLOEXEC)
+        try:
+            # A user who may write to the volume may write to its parts too.
+            mode = stat.S_IMODE(os.fstat(root).st_mode)
+            return Opened(beneath.open_or_make(root, sub_path.path, mode=mode))
+        finally:
+            os.close(root)
+    except beneath.LeadsOut as error:
+        raise VolumeError(f"{sub_path} leads out of it") from error
+    except OSError as error:
+        raise _failed(sub_path, error) from error
+
 
 class SubPaths:
-    """The mounts of paths inside volumes."""
+    """The mounts of paths inside volumes, below a directory of their pod."""
 
     def __init__(self, binds: Binds) -> None:
         self._binds = binds
 
-    def expose(self, volume: Path, sub_path: SubPath, directory: Path) -> Path:
-        """Mount the path, which is created if it is missing, below the directory. Returns where. Raises VolumeError."""
+    def mount(self, opened: Opened, sub_path: SubPath, directory: Path) -> Path:
+        """Mount what was opened below the directory. Returns where. Raises VolumeError."""
         target = directory / sub_path.container / str(sub_path.index)
+        descriptor = opened.take()
         try:
-            descriptor = _open(volume, sub_path)
-            try:
-                self._make_target(target, is_directory=stat.S_ISDIR(os.fstat(descriptor).st_mode))
-                bind = self._binds.bind_read_only if sub_path.read_only_tree else self._binds.bind
-                bind(descriptor, target)
-            finally:
-                os.close(descriptor)
-        except beneath.LeadsOut as error:
-            raise VolumeError(f'subPath "{sub_path.path}" of volume "{sub_path.volume}" leads out of it') from error
+            self._make_target(target, is_directory=stat.S_ISDIR(os.fstat(descriptor).st_mode))
+            bind = self._binds.bind_read_only if sub_path.read_only_tree else self._binds.bind
+            bind(descriptor, target)
         except OSError as error:
-            what = f'subPath "{sub_path.path}" of ' if sub_path.path else ""
-            text = f'{what}volume "{sub_path.volume}" cannot be mounted: {error.strerror}'
-            raise VolumeError(text) from error
+            raise _failed(sub_path, error) from error
+        finally:
+            os.close(descriptor)
         return target
 
-    def clean(self, directory: Path) -> None:
-        """Unmount everything below the directory. Raises VolumeError."""
+    def unmount(self, target: Path) -> None:
+        """Unmount what is mounted at one of `targets`. Raises VolumeError."""
         try:
-            for target in directory.glob("*/*"):
-                self._binds.unmount(target)
+            self._binds.unmount(target)
         except OSError as error:
-            raise VolumeError(f"{directory} cannot be unmounted: {error}") from error
+            raise VolumeError(f"{target} cannot be unmounted: {error.strerror}") from error
 
     def _make_target(self, target: Path, *, is_directory: bool) -> None:
         """Make what is mounted at. An earlier instance of the container may have left a mount, perhaps of a file."""
@@ -79,10 +111,18 @@ class SubPaths:
             target.touch()
 
 
-def _open(volume: Path, sub_path: SubPath) -> int:
-    root = os.open(volume, os.O_PATH | os.O_CLOEXEC)
+def targets(directory: Path) -> list[Path]:
+    """Where something may be mounted below the directory of a pod. Looks at none of it, as that may hang."""
+    return [target for container in listed(directory) for target in listed(container)]
+
+
+def listed(directory: Path) -> list[Path]:
+    """What is in a directory, by its own entries; nothing if it does not exist."""
     try:
-        # A user who may write to the volume may write to its parts too.
-        return beneath.open_or_make(root, sub_path.path, mode=stat.S_IMODE(os.fstat(root).st_mode))
-    finally:
-        os.close(root)
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _failed(sub_path: SubPath, error: OSError) -> VolumeError:
+    return VolumeError(f"{sub_path} cannot be mounted: {error.strerror}")

@@ -11,6 +11,7 @@ from lab.cluster import Cluster
 from lab.kubectl import Kubectl
 from netrig.plugin import eventually
 from tests.cluster.manifests import container_id, pod, shell, shell_in
+from tests.fakes.hangingfiles import hanging
 from tests.hosts import engine_of
 
 
@@ -47,6 +48,33 @@ def test_a_sub_path_is_mounted_and_outlives_the_agent_and_the_container(cluster:
     assert second is not None and shell_in(cluster, node, second, "cat /part/file") == "kept"
     kubectl("delete", "pod", "holder", "next", "--timeout=60s")
     assert str(state) not in Path("/proc/mounts").read_text()
+
+
+def test_a_path_that_hangs_stops_no_other_pod_of_its_node(cluster: Cluster, kubectl: Kubectl) -> None:
+    node = "node1"
+    root = cluster.lab.host_paths(node).volumes_root
+    (root / "dead").mkdir(parents=True)
+    with hanging(root / "dead"):
+        victims = [f"victim-{number}" for number in range(12)]
+        for name in victims:
+            container = {"volumeMounts": [{"name": "data", "mountPath": "/data", "subPath": "part"}]}
+            volumes = [{"name": "data", "hostPath": {"path": f"/dead/{name}"}}]
+            kubectl.create(pod(name, container=container, volumes=volumes, nodeName=node))
+        container = {
+            "volumeMounts": [
+                {"name": "host", "mountPath": "/host", "subPath": "part"},
+                {"name": "own", "mountPath": "/own", "subPath": "part"},
+            ]
+        }
+        volumes = [{"name": "host", "hostPath": {"path": "/alive"}}, {"name": "own", "emptyDir": {}}]
+        kubectl.create(pod("other", labels={"app": "other"}, container=container, volumes=volumes, nodeName=node))
+        eventually(lambda: container_id(kubectl, "app=other"))
+        # The agent ends although calls hang, and the next one is not held up by them.
+        faults.stop(cluster, node, "agent")
+        faults.start(cluster, node, "agent")
+        kubectl("delete", "pod", "other", "--timeout=60s")
+        kubectl("delete", "pod", *victims, "--timeout=60s")
+    assert kubectl("get", "pods", "-o", "name").strip() == ""
 
 
 _ASK_THE_API = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import Container, Desired, EmptyDir, Pod, PodUid, Volume
+from agent.model import Container, Desired, EmptyDir, HostPath, Pod, PodUid, Volume
 from agent.volumes.binds import KernelBinds
 from agent.volumes.errors import VolumeError
 from agent.volumes.manager import Volumes
@@ -34,11 +34,11 @@ def mounted(source: Path, directory: Path) -> Iterator[None]:
         subprocess.run(["umount", directory], check=True)
 
 
-def test_a_pod_with_a_foreign_mount_is_not_removed_and_the_mounted_data_stay(tmp_path: Path) -> None:
+async def test_a_pod_with_a_foreign_mount_is_not_removed_and_the_mounted_data_stay(tmp_path: Path) -> None:
     volumes = Volumes(state_dir=tmp_path / "state", host_path_root=tmp_path, memory=TmpfsFiles(), binds=KernelBinds())
     sources = (Volume("disk", EmptyDir()), Volume("memory", EmptyDir("Memory")))
     pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=sources)
-    made = volumes.prepare(pod, Desired(pods={}))
+    made = await volumes.prepare(pod, Desired(pods={}))
     assert made["memory"].is_mount()
     share = tmp_path / "share"
     share.mkdir()
@@ -48,9 +48,9 @@ def test_a_pod_with_a_foreign_mount_is_not_removed_and_the_mounted_data_stay(tmp
     # A bind mount of the same file system: its device number does not differ.
     with mounted(share, target):
         with pytest.raises(VolumeError, match="a b"):
-            volumes.clean(UID)
+            await volumes.clean(UID)
         assert (share / "file").read_text() == (target / "file").read_text() == "the only copy"
-    volumes.clean(UID)
+    await volumes.clean(UID)
     assert not volumes.directory(UID).exists() and (share / "file").exists()
 
 
@@ -77,11 +77,11 @@ def swapping(directory: Path, link: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("medium", ["", "Memory"])
-def test_a_directory_that_is_swapped_for_a_link_never_leads_out(tmp_path: Path, medium: str) -> None:
+async def test_a_directory_that_is_swapped_for_a_link_never_leads_out(tmp_path: Path, medium: str) -> None:
     volumes, outside = new_volumes(tmp_path), tmp_path / "outside"
     (outside / "x").mkdir(parents=True)
     pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("v", EmptyDir(medium)),))
-    volume = volumes.prepare(pod, Desired(pods={}))["v"]
+    volume = (await volumes.prepare(pod, Desired(pods={})))["v"]
     (volume / "d" / "x").mkdir(parents=True)
     (volume / "d" / "x" / "inside").touch()
     (volume / "l").symlink_to(outside)
@@ -89,28 +89,28 @@ def test_a_directory_that_is_swapped_for_a_link_never_leads_out(tmp_path: Path, 
     with swapping(volume / "d", volume / "l"):
         for _ in range(1000):
             with suppress(VolumeError):  # refused at a moment when it was a link
-                target = volumes.mount_source(UID, volume, SubPath("v", "d/x", "app", 0))
+                target = await volumes.mount_source(pod, volume, SubPath("v", "d/x", "app", 0))
                 assert [entry.name for entry in target.iterdir()] == ["inside"]
                 mounts += 1
     assert mounts > 0, "the directory itself can be mounted"
     assert sorted(outside.rglob("*")) == [outside / "x"], "nothing was made outside"
-    volumes.clean(UID)
+    await volumes.clean(UID)
     assert not mounts_below(tmp_path) and not volumes.directory(UID).exists()
 
 
-def test_a_file_of_a_volume_is_mounted_again_for_each_instance(tmp_path: Path) -> None:
+async def test_a_file_of_a_volume_is_mounted_again_for_each_instance(tmp_path: Path) -> None:
     volumes = new_volumes(tmp_path)
     pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("v", EmptyDir()),))
-    volume = volumes.prepare(pod, Desired(pods={}))["v"]
+    volume = (await volumes.prepare(pod, Desired(pods={})))["v"]
     for text in ("first", "second"):
         (volume / "new").write_text(text)
         (volume / "new").replace(volume / "file")
         # By another agent each time: the mount of the one before is there.
-        target = new_volumes(tmp_path).mount_source(UID, volume, SubPath("v", "file", "app", 1))
+        target = await new_volumes(tmp_path).mount_source(pod, volume, SubPath("v", "file", "app", 1))
         assert target.read_text() == text and mounts_below(target) == [str(target)]
         (volume / "file").unlink()
         assert target.read_text() == text
-    new_volumes(tmp_path).clean(UID)
+    await new_volumes(tmp_path).clean(UID)
     assert not mounts_below(tmp_path)
 
 
@@ -156,8 +156,10 @@ def test_a_read_only_tree_leaves_the_original_as_it_is(tmp_path: Path) -> None:
         subprocess.run(["umount", source], check=True)
 
 
-def test_a_volume_is_exposed_as_a_read_only_tree(tmp_path: Path) -> None:
+async def test_a_volume_is_exposed_as_a_read_only_tree(tmp_path: Path) -> None:
     volumes = new_volumes(tmp_path)
+    sources = (Volume("data", HostPath("/data")), Volume("file", HostPath("/file")))
+    pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=sources)
     (tmp_path / "data" / "deep" / "below").mkdir(parents=True)
     (tmp_path / "file").touch()
     with mounted(tmp_path, tmp_path / "data" / "deep" / "below"):
@@ -165,8 +167,8 @@ def test_a_volume_is_exposed_as_a_read_only_tree(tmp_path: Path) -> None:
             [("data", "", "deep/below"), ("data", "deep", "below"), ("file", "", "")]
         ):
             inside = SubPath(volume, path, "app", index, read_only_tree=True)
-            exposed = volumes.mount_source(UID, tmp_path / volume, inside)
+            exposed = await volumes.mount_source(pod, tmp_path / volume, inside)
             with pytest.raises(OSError, match="Read-only"):
                 os.utime(exposed / below)
-        volumes.clean(UID)
+        await volumes.clean(UID)
         assert mounts.is_mount(tmp_path / "data" / "deep" / "below")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import getopt
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,15 +16,22 @@ import pytest
 from agent.model import Nfs
 from agent.volumes.errors import VolumeError
 from agent.volumes.nfs import OF_ONE_SERVER, NfsMounts, arguments
+from tests.fakes.sessions import until
 
 pytestmark = pytest.mark.timeout(30)
 
-# Writes down its arguments, and then does what the share's path says.
+# Writes down its arguments, and then does what the share's path says. "stuck": its child, which stands for mount.nfs in
+# the kernel, cannot be killed.
 _MOUNT = """
-import pathlib, sys, time
+import subprocess, sys, time
 log, *arguments = sys.argv[1:]
 with open(log, "a") as file:
     print(*arguments, file=file)
+if "/stuck" in arguments[-2]:
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    with open(log + ".pids", "a") as file:
+        print(child.pid, file=file)
+    child.wait()
 if "/hangs" in arguments[-2]:
     time.sleep(600)
 if "/refused" in arguments[-2]:
@@ -35,6 +46,20 @@ class Bed:
 
     def mounts(self, *, deadline_s: float = 20.0) -> NfsMounts:
         return NfsMounts([sys.executable, "-c", _MOUNT, str(self.log)], deadline_s=deadline_s)
+
+    def pids(self) -> list[int]:
+        """The children that cannot be killed."""
+        file = self.log.with_name("log.pids")
+        return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @contextmanager
+    def stuck(self) -> Iterator[None]:
+        """Commands are stuck until the end of this context."""
+        try:
+            yield
+        finally:
+            for pid in self.pids():
+                os.kill(pid, signal.SIGKILL)
 
     def calls(self) -> list[str]:
         return self.log.read_text().splitlines()
@@ -90,11 +115,33 @@ async def test_a_server_that_hangs_stops_no_other_server(bed: Bed) -> None:
     for task in hung:
         task.cancel()
     await asyncio.gather(*hung, return_exceptions=True)
-    await asyncio.gather(*mounts.given_up)
+    await asyncio.gather(*mounts.given_up.values())
 
 
 async def test_a_mount_has_a_deadline(bed: Bed) -> None:
     mounts = bed.mounts(deadline_s=0.01)
     with pytest.raises(VolumeError, match=r"not mounted within 0\.01 s"):
         await mounts.mount(Nfs("slow", "/hangs"), bed.directory / "v")
-    await asyncio.gather(*mounts.given_up)
+    await asyncio.gather(*mounts.given_up.values())
+
+
+async def test_a_command_that_cannot_be_killed_keeps_its_directory_and_its_place_of_the_server(bed: Bed) -> None:
+    mounts, share = bed.mounts(), Nfs("dead", "/stuck")
+    with bed.stuck():
+        for number in range(OF_ONE_SERVER):
+            mounting = asyncio.create_task(mounts.mount(share, bed.directory / f"{number}"))
+            await until(lambda: len(bed.pids()) == number + 1)  # noqa: B023 - waited for at once
+            mounting.cancel()
+            await asyncio.wait({mounting})
+        assert len(mounts.given_up) == OF_ONE_SERVER
+        patience_s, mounts.deadline_s = mounts.deadline_s, 0.05
+        with pytest.raises(VolumeError, match="the command hangs"):
+            await mounts.mount(share, bed.directory / "0")
+        with pytest.raises(VolumeError, match="not mounted within"):
+            await mounts.mount(share, bed.directory / "other")
+        assert len(bed.calls()) == OF_ONE_SERVER, "no command was started"
+        mounts.deadline_s = patience_s
+        await mounts.mount(Nfs("alive", "/data"), bed.directory / "v")
+        again = asyncio.create_task(mounts.mount(Nfs("dead", "/data"), bed.directory / "0"))
+    await again
+    assert bed.calls()[-1].endswith(f"dead:/data {bed.directory}/0") and not mounts.given_up

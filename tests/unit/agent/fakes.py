@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -56,10 +56,15 @@ async def settle(rounds: int = 60) -> None:
     """Run everything that can run without time passing; also waits for file operations if the loop's default executor
     has only one thread."""
     loop = asyncio.get_running_loop()
-    for _ in range(6):
+    for _ in range(8):
         for _ in range(rounds):
             await asyncio.sleep(0)
         await loop.run_in_executor(None, lambda: None)
+
+
+def on_the_executor(job: Callable[[], None]) -> None:
+    """Begins a job on the loop's default executor, for which `settle` waits."""
+    asyncio.get_running_loop().run_in_executor(None, job)
 
 
 class FakeNetwork:

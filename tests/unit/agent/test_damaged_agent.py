@@ -316,7 +316,7 @@ def test_a_damaged_link_record_is_dropped(tmp_path: Path, damage: str) -> None:
 
 
 @pytest.mark.parametrize("damage", [name for name in ALL if name not in UNREADABLE])
-def test_a_damaged_file_of_a_volume_is_written_again(tmp_path: Path, damage: str) -> None:
+async def test_a_damaged_file_of_a_volume_is_written_again(tmp_path: Path, damage: str) -> None:
     """A power cut can keep a file's name and lose its content; a container would read an empty file."""
     volume = model.Volume("config", model.FilesVolume((model.KeysSource("c", secret=False),), in_memory=False))
     pod = model.Pod(model.PodUid("uid-1"), "default", "web", containers=(), volumes=(volume,))
@@ -324,9 +324,9 @@ def test_a_damaged_file_of_a_volume_is_written_again(tmp_path: Path, damage: str
     ref = model.ObjectRef("default", "c")
     desired = model.Desired(pods={}, config_maps={ref: model.ConfigMap(ref, content)})
     volumes = Volumes(state_dir=tmp_path, host_path_root=tmp_path, memory=FakeMemoryFiles(), binds=FakeBinds())
-    directory = volumes.prepare(pod, desired)["config"]
+    directory = (await volumes.prepare(pod, desired))["config"]
     DAMAGES[damage]((directory / "app.conf").resolve())
-    directory = volumes.prepare(pod, desired)["config"]
+    directory = (await volumes.prepare(pod, desired))["config"]
     assert (directory / "app.conf").read_bytes() == content["app.conf"]
 
 

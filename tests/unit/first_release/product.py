@@ -10,6 +10,7 @@ from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
 from agent.runtime.convert import record_from_inspect
 from agent.runtime.fake import FakeRuntime
+from agent.volumes.calls import VolumeCalls
 from agent.volumes.manager import Volumes
 from host import release
 from host.errors import HostError
@@ -85,6 +86,7 @@ __all__ = [
     "Trust",
     "Uninstaller",
     "Upgrader",
+    "VolumeCalls",
     "Volumes",
     "authority",
     "chain_names",

@@ -24,6 +24,7 @@ from tests.unit.agent.fakes import (
     FakeProber,
     FakeReporter,
     HandClock,
+    on_the_executor,
     settle,
 )
 from tests.unit.first_release import product as p
@@ -205,7 +206,11 @@ async def managed(host: Path) -> AsyncIterator[Node]:
     )
     (host / "resolv.conf").write_text("nameserver 192.0.2.53\n")
     volumes = p.Volumes(
-        state_dir=host / "agent", host_path_root=host / "rootfs", memory=FakeMemoryFiles(), binds=FakeBinds()
+        state_dir=host / "agent",
+        host_path_root=host / "rootfs",
+        memory=FakeMemoryFiles(),
+        binds=FakeBinds(),
+        calls=p.VolumeCalls(start=on_the_executor),
     )
     manager = p.PodManager(
         engine,

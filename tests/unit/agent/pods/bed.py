@@ -14,7 +14,9 @@ from agent.model import ClusterDns, Container, Desired, Pod, PodUid
 from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
 from agent.runtime.fake import FakeRuntime
+from agent.volumes.calls import FOREIGN_S, VolumeCalls
 from agent.volumes.manager import Volumes
+from hull.blocking import Start
 from tests.unit.agent.fakes import (
     FakeBinds,
     FakeIssuer,
@@ -23,6 +25,7 @@ from tests.unit.agent.fakes import (
     FakeProber,
     FakeReporter,
     HandClock,
+    on_the_executor,
     settle,
 )
 
@@ -44,6 +47,10 @@ class Bed:
     binds: FakeBinds
     issuer: FakeIssuer = field(default_factory=FakeIssuer)
     prober: FakeProber = field(default_factory=FakeProber)
+    start_call: Start = on_the_executor
+    """Begins the blocking calls of volumes."""
+    foreign_s: float = FOREIGN_S
+    """The deadline of those that may hang, in real seconds."""
 
     @asynccontextmanager
     async def manager(self) -> AsyncIterator[PodManager]:
@@ -52,6 +59,7 @@ class Bed:
             host_path_root=self.config.host_root,
             memory=self.memory,
             binds=self.binds,
+            calls=VolumeCalls(start=self.start_call, foreign_s=self.foreign_s),
         )
         manager = PodManager(
             self.engine,

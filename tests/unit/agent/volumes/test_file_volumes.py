@@ -69,7 +69,7 @@ class Bed:
             node=Capacity(cpu_millis=2000, memory_bytes=0, pods=1),
         )
 
-    def prepare(
+    async def prepare(
         self,
         source: FilesVolume,
         pod: Pod = POD,
@@ -78,9 +78,9 @@ class Bed:
         tokens: Mapping[TokenSource, bytes] | None = None,
     ) -> Path:
         web = replace(pod, volumes=(Volume("v", source),))
-        return self.volumes.prepare(web, desired, Tokens({TOKEN: b"t1"} if tokens is None else tokens, "no session"))[
-            "v"
-        ]
+        return (
+            await self.volumes.prepare(web, desired, Tokens({TOKEN: b"t1"} if tokens is None else tokens, "no session"))
+        )["v"]
 
 
 @pytest.fixture
@@ -92,55 +92,55 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_projected_volume_has_the_files_of_all_its_sources_in_memory(bed: Bed) -> None:
-    path = bed.prepare(ALL)
+async def test_a_projected_volume_has_the_files_of_all_its_sources_in_memory(bed: Bed) -> None:
+    path = await bed.prepare(ALL)
     files = {name: (path / name).read_bytes() for name in ("conf/a", "pw", "labels", "cpu", "token")}
     assert files == {"conf/a": b"1", "pw": b"x", "labels": b'app="web"', "cpu": b"2", "token": b"t1"}
     assert path in bed.memory.mounted
     assert [mode_of(path / name) for name in ("conf/a", "labels", "token")] == [0o400, 0o440, 0o644]
 
 
-def test_a_changed_label_and_a_new_token_are_switched_together(bed: Bed) -> None:
-    path = bed.prepare(ALL)
+async def test_a_changed_label_and_a_new_token_are_switched_together(bed: Bed) -> None:
+    path = await bed.prepare(ALL)
     before = (path / "..data").readlink()
-    bed.prepare(ALL, replace(POD, labels={"app": "other"}), tokens={TOKEN: b"t2"})
+    await bed.prepare(ALL, replace(POD, labels={"app": "other"}), tokens={TOKEN: b"t2"})
     assert (path / "labels").read_bytes() == b'app="other"' and (path / "token").read_bytes() == b"t2"
     assert (path / "..data").readlink() != before and not (path / before).exists()
 
 
-def test_a_token_that_cannot_be_had_stays_as_it_was(bed: Bed) -> None:
+async def test_a_token_that_cannot_be_had_stays_as_it_was(bed: Bed) -> None:
     with pytest.raises(VolumeError, match=r"no token of service account .*no session"):
-        bed.prepare(ALL, tokens={})
-    path = bed.prepare(ALL)
-    bed.prepare(ALL, replace(POD, labels={}), tokens={})
+        await bed.prepare(ALL, tokens={})
+    path = await bed.prepare(ALL)
+    await bed.prepare(ALL, replace(POD, labels={}), tokens={})
     assert (path / "token").read_bytes() == b"t1" and (path / "labels").read_bytes() == b""
 
 
-def test_only_the_volume_that_the_api_added_does_without_a_token_while_the_master_is_away(bed: Bed) -> None:
+async def test_only_the_volume_that_the_api_added_does_without_a_token_while_the_master_is_away(bed: Bed) -> None:
     away = Tokens({}, "no session", given_up=True)
     added = Volume("kube-api-access-x", ALL)
-    path = bed.volumes.prepare(replace(POD, volumes=(added,)), DESIRED, away)[added.name]
+    path = (await bed.volumes.prepare(replace(POD, volumes=(added,)), DESIRED, away))[added.name]
     assert (path / "labels").read_bytes() == b'app="web"' and not (path / "token").exists()
-    bed.volumes.prepare(replace(POD, volumes=(added,)), DESIRED, Tokens({TOKEN: b"t1"}))
+    await bed.volumes.prepare(replace(POD, volumes=(added,)), DESIRED, Tokens({TOKEN: b"t1"}))
     assert (path / "token").read_bytes() == b"t1"
     with pytest.raises(VolumeError, match="no token"):
-        bed.volumes.prepare(replace(POD, volumes=(Volume("own", ALL),)), DESIRED, away)
+        await bed.volumes.prepare(replace(POD, volumes=(Volume("own", ALL),)), DESIRED, away)
 
 
-def test_a_token_is_for_the_common_user_and_the_group_of_the_pod_only(bed: Bed) -> None:
+async def test_a_token_is_for_the_common_user_and_the_group_of_the_pod_only(bed: Bed) -> None:
     one = SecurityContext(run_as_user=os.getuid())
     app, other = Container("app", "web:1", security=one), Container("other", "web:1", security=one)
-    path = bed.prepare(ALL, replace(POD, containers=(app, other)))
+    path = await bed.prepare(ALL, replace(POD, containers=(app, other)))
     assert mode_of(path / "token") == 0o600 and (path / "token").stat().st_uid == os.getuid()
-    path = bed.prepare(ALL, replace(POD, containers=(app, replace(other, security=SecurityContext()))))
+    path = await bed.prepare(ALL, replace(POD, containers=(app, replace(other, security=SecurityContext()))))
     assert mode_of(path / "token") == 0o644, "the users differ"
-    path = bed.prepare(ALL, replace(POD, fs_group=os.getegid()))
+    path = await bed.prepare(ALL, replace(POD, fs_group=os.getegid()))
     assert mode_of(path / "token") == 0o640 and (path / "token").stat().st_gid == os.getegid()
 
 
-def test_of_two_files_with_the_same_path_the_later_source_counts(bed: Bed) -> None:
+async def test_of_two_files_with_the_same_path_the_later_source_counts(bed: Bed) -> None:
     source = FilesVolume((KeysSource("c", secret=False), DownwardSource((DownwardFile("a", "metadata.name"),))))
-    path = bed.prepare(source)
+    path = await bed.prepare(source)
     assert (path / "a").read_bytes() == b"web" and (path / "b").read_bytes() == b"2"
 
 
@@ -157,16 +157,16 @@ def test_of_two_files_with_the_same_path_the_later_source_counts(bed: Bed) -> No
         (DownwardSource((DownwardFile("../x", "metadata.name"),)), "not a path inside"),
     ],
 )
-def test_a_source_that_cannot_be_read_is_named(bed: Bed, source: KeysSource | DownwardSource, named: str) -> None:
+async def test_a_source_that_cannot_be_read_is_named(bed: Bed, source: KeysSource | DownwardSource, named: str) -> None:
     with pytest.raises(VolumeError, match=named):
-        bed.prepare(FilesVolume((source,)))
+        await bed.prepare(FilesVolume((source,)))
 
 
-def test_optional_sources_may_be_missing(bed: Bed) -> None:
+async def test_optional_sources_may_be_missing(bed: Bed) -> None:
     sources = (
         KeysSource("none", secret=False, optional=True),
         KeysSource("none", secret=True, optional=True),
         KeysSource("s", secret=True),
     )
-    path = bed.prepare(FilesVolume(sources))
+    path = await bed.prepare(FilesVolume(sources))
     assert [entry.name for entry in path.iterdir() if not entry.name.startswith("..")] == ["pw"]
