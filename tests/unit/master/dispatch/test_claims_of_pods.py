@@ -19,6 +19,8 @@ from proto.gen import session_pb2
 NODE = "node-0"
 USED = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
 
+EARLIER = {"namespace": "default", "name": "data", "uid": "c0"}
+
 
 def pod(volume: dict[str, Any] = USED) -> Pod:
     body = {
@@ -72,11 +74,21 @@ def sent(view: View) -> wire.Volume:
         pytest.param(
             [claim(), volume(claimRef=None)], "pod has unbound immediate PersistentVolumeClaims", id="of nobody"
         ),
+        pytest.param(
+            [claim(), volume(claimRef=EARLIER)],
+            "pod has unbound immediate PersistentVolumeClaims",
+            id="of an earlier claim with the name",
+        ),
         pytest.param([claim(deleted=True), volume()], 'persistentvolumeclaim "data" is being deleted', id="deleted"),
     ],
 )
 def test_a_pod_waits_and_its_node_knows_why(objects: list[Any], problem: str) -> None:
     assert sent(view_of(pod(), *objects)).waiting == problem
+
+
+def test_a_volume_that_names_no_uid_is_for_whichever_claim_has_the_name() -> None:
+    by_name = {"namespace": "default", "name": "data"}
+    assert sent(view_of(pod(), claim(), volume(claimRef=by_name))).WhichOneof("source") == "host_path"
 
 
 @pytest.mark.parametrize(
