@@ -37,8 +37,14 @@ class BlockingCalls:
     """Makes at most `at_once` calls at a time, and of those with the same key only one."""
 
     def __init__(
-        self, at_once: int, *, long_s: float = LONG_S, most_long: int = MOST_LONG, start: Start = on_daemon_thread
+        self,
+        at_once: int,
+        *,
+        long_s: float | None = LONG_S,
+        most_long: int = MOST_LONG,
+        start: Start = on_daemon_thread,
     ) -> None:
+        """`long_s` None: a call keeps its place as long as its caller waits."""
         self._places = asyncio.Semaphore(at_once)
         self._long_s = long_s
         self._most_long = most_long
@@ -53,9 +59,9 @@ class BlockingCalls:
         return len(self._long)
 
     async def run(
-        self, key: str, call: Callable[[], T], *, deadline_s: float, discard: Callable[[T], None] | None = None
+        self, key: str, call: Callable[[], T], *, deadline_s: float | None, discard: Callable[[T], None] | None = None
     ) -> T:
-        """Make the call on a thread. Raises Hangs, and what the call raises.
+        """Make the call on a thread. Raises Hangs, and what the call raises. Without a deadline it may take any time.
 
         `key`: what would hang. A call with this key that was left behind is waited for first, within the deadline. If
         this one is left behind, at the deadline or because the task is cancelled, its result goes to `discard`.

@@ -115,6 +115,8 @@ class Pod:
     supplemental_groups: tuple[int, ...] = ()
     fs_group: int | None = None
     """A further group of all processes, which also owns the volumes."""
+    fs_group_on_mismatch: bool = False
+    """A volume whose own directory belongs to that group already is not changed."""
     groups_policy: str = ""
     """STRICT: the image adds no groups to these; MERGE or empty: it may. A newer master may send something else."""
     sysctls: tuple[Sysctl, ...] = ()

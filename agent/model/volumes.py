@@ -120,3 +120,5 @@ class Volume:
     source: VolumeSource
     read_only: bool = False
     """All mounts of it are read-only."""
+    owned_by_group: bool = False
+    """The pod's group is made the owner of what is in it, a host path, when the pod comes to the node."""

@@ -23,6 +23,7 @@ _REMOTE: Final = re.compile(r"nfs|cifs|smb|fuse|9p|afs|autofs|ceph|gfs|gpfs|lust
 """The beginnings of the names of file systems that hang as a whole."""
 
 AT_ONCE: Final = 16
+CHANGES_AT_ONCE: Final = 4
 FOREIGN_S: Final = 30.0
 OWN_S: Final = 120.0
 """Long enough to remove a large directory."""
@@ -35,7 +36,10 @@ class VolumeCalls:
         self._own = BlockingCalls(AT_ONCE, start=start)
         self._foreign = BlockingCalls(AT_ONCE, start=start)
         self._unmounting = BlockingCalls(AT_ONCE, start=start)
+        self._changing = BlockingCalls(CHANGES_AT_ONCE, long_s=None, start=start)
         self._foreign_s = foreign_s
+        self.change_s = FOREIGN_S
+        """How long a change of files may take before people learn of it."""
         self._own_s = own_s
 
     async def own(self, uid: PodUid, call: Callable[[], T]) -> T:
@@ -57,13 +61,17 @@ class VolumeCalls:
         except Hangs as error:
             raise VolumeError(f"{what} hangs: {error}") from error
 
+    async def change(self, path: Path, call: Callable[[], None]) -> None:
+        """A call that changes all files below the path, as long as that takes. Raises what the call raises."""
+        await self._changing.run(str(path), call, deadline_s=None)
+
     async def unmount(self, target: Path, call: Callable[[Path], None]) -> None:
         """A call that unmounts the target. Raises VolumeError, and what the call raises.
 
         The mount is gone at once, but then the call may hang, until the kernel has ended its connection to a server.
         """
         try:
-            await self._unmounting.run(str(target), lambda: call(target), deadline_s=self._foreign_s)
+            await self._unmounting.run(str(target), lambda: call(target), deadline_s=FOREIGN_S)
         except Hangs as error:
             raise VolumeError(f"unmounting {target} hangs: {error}") from error
 

@@ -1,7 +1,7 @@
 """All volumes of a pod, and the pod's directory on this node.
 
-Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, `subpaths/<container>/`, and `etc/` and `containers/`
-(written by pods/files.py). calls.py makes all calls that block.
+Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, `subpaths/<container>/`, `groups/` (groups.py), and
+`etc/` and `containers/` (written by pods/files.py). calls.py makes all calls that block.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from agent.volumes.calls import VolumeCalls, place_of
 from agent.volumes.emptydir import EmptyDirKind
 from agent.volumes.errors import VolumeError
 from agent.volumes.files import FilesKind
+from agent.volumes.groups import GroupChanges
 from agent.volumes.hostpath import HostPathKind
 from agent.volumes.interface import Binds, MemoryFiles, Mounted, Tokens, VolumeContext
 from agent.volumes.nfs import NfsMounts, share_name
@@ -64,6 +65,7 @@ class Volumes:
         self._host_path_root = host_path_root
         self._calls = calls or VolumeCalls()
         self._shares = shares or NfsMounts()
+        self._groups = GroupChanges(self._pods, self._calls)
         self._files = FilesKind(memory, node)
         self._node = node
 
@@ -89,6 +91,8 @@ class Volumes:
         for volume in pod.volumes:
             if isinstance(volume.source, HostPath | Nfs):
                 made[volume.name] = await self._prepare_foreign(volume.source, contexts[volume.name])
+            if volume.owned_by_group:
+                await self._groups.give(pod, volume.name, made[volume.name])
         return made
 
     async def read(self, pod: Pod, call: Callable[[], T]) -> T:
@@ -116,6 +120,7 @@ class Volumes:
 
     async def clean(self, uid: PodUid) -> None:
         """Remove everything that the pod has on this node, except the targets of host paths. Raises VolumeError."""
+        self._groups.forget(uid)
         for target in await self._calls.own(uid, lambda: subpaths.targets(self._sub_path_directory(uid))):
             await self._unmount(self._sub_paths.unmount, target)
         for volume in await self._calls.own(uid, lambda: subpaths.listed(self.directory(uid) / "volumes")):

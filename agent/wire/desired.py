@@ -42,6 +42,7 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         share_process_namespace=pod.share_process_namespace,
         supplemental_groups=tuple(pod.supplemental_groups),
         fs_group=pod.fs_group if pod.HasField("fs_group") else None,
+        fs_group_on_mismatch=pod.fs_group_change_policy == "OnRootMismatch",
         groups_policy=pod.supplemental_groups_policy,
         sysctls=tuple(model.Sysctl(dotted(sysctl.name), sysctl.value) for sysctl in pod.sysctls),
         unsupported=tuple(pod.unsupported),

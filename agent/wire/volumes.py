@@ -13,7 +13,7 @@ _UNKNOWN = "its source"
 
 def volume_from_proto(volume: desired_pb2.Volume) -> model.Volume:
     """A volume with its source."""
-    return model.Volume(volume.name, _source(volume), volume.read_only)
+    return model.Volume(volume.name, _source(volume), volume.read_only, owned_by_group=volume.owned_by_group)
 
 
 def resource_from_proto(field: desired_pb2.ResourceField) -> model.ResourceField:

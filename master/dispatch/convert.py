@@ -73,6 +73,7 @@ def pod_message(pod: Pod, claims: Claims | None = None) -> wire.Pod:
         share_process_namespace=bool(spec.share_process_namespace),
         supplemental_groups=security.supplemental_groups,
         fs_group=security.fs_group,
+        fs_group_change_policy=security.fs_group_change_policy or "",
         supplemental_groups_policy=security.supplemental_groups_policy or "",
         sysctls=[wire.Sysctl(name=sysctl.name, value=sysctl.value) for sysctl in security.sysctls],
         unsupported=unsupported(spec),

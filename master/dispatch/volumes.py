@@ -76,6 +76,7 @@ def _set_claimed(message: wire.Volume, volume: Volume, claimed: Claimed) -> None
         message.host_path.CopyFrom(wire.Volume.HostPath(path=path.get("path", ""), type=path.get("type", "")))
     elif local := spec.get("local"):
         message.host_path.CopyFrom(wire.Volume.HostPath(path=local.get("path", ""), type="Directory"))
+        message.owned_by_group = not message.read_only
     elif nfs := spec.get("nfs"):
         server, path, read_only = nfs.get("server", ""), nfs.get("path", ""), nfs.get("readOnly", False)
         options = spec.get("mountOptions", ())

@@ -463,7 +463,7 @@ class KeyToPath(_message.Message):
     def __init__(self, key: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ...) -> None: ...
 
 class Volume(_message.Message):
-    __slots__ = ("name", "read_only", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting")
+    __slots__ = ("name", "read_only", "owned_by_group", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting")
     class EmptyDir(_message.Message):
         __slots__ = ("medium", "size_limit_bytes")
         MEDIUM_FIELD_NUMBER: _ClassVar[int]
@@ -545,6 +545,7 @@ class Volume(_message.Message):
         def __init__(self, server: _Optional[str] = ..., path: _Optional[str] = ..., read_only: _Optional[bool] = ..., mount_options: _Optional[_Iterable[str]] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     READ_ONLY_FIELD_NUMBER: _ClassVar[int]
+    OWNED_BY_GROUP_FIELD_NUMBER: _ClassVar[int]
     EMPTY_DIR_FIELD_NUMBER: _ClassVar[int]
     HOST_PATH_FIELD_NUMBER: _ClassVar[int]
     CONFIG_MAP_FIELD_NUMBER: _ClassVar[int]
@@ -555,6 +556,7 @@ class Volume(_message.Message):
     WAITING_FIELD_NUMBER: _ClassVar[int]
     name: str
     read_only: bool
+    owned_by_group: bool
     empty_dir: Volume.EmptyDir
     host_path: Volume.HostPath
     config_map: Volume.Keys
@@ -563,7 +565,7 @@ class Volume(_message.Message):
     projected: Volume.Projected
     nfs: Volume.Nfs
     waiting: str
-    def __init__(self, name: _Optional[str] = ..., read_only: _Optional[bool] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ..., nfs: _Optional[_Union[Volume.Nfs, _Mapping]] = ..., waiting: _Optional[str] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., read_only: _Optional[bool] = ..., owned_by_group: _Optional[bool] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ..., nfs: _Optional[_Union[Volume.Nfs, _Mapping]] = ..., waiting: _Optional[str] = ...) -> None: ...
 
 class HostAlias(_message.Message):
     __slots__ = ("ip", "hostnames")
@@ -599,7 +601,7 @@ class Sysctl(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Pod(_message.Message):
-    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn", "ephemeral_containers", "image_pull_secrets", "generation", "hostname_override", "supplemental_groups_policy", "priority")
+    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn", "ephemeral_containers", "image_pull_secrets", "generation", "hostname_override", "supplemental_groups_policy", "priority", "fs_group_change_policy")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -650,6 +652,7 @@ class Pod(_message.Message):
     HOSTNAME_OVERRIDE_FIELD_NUMBER: _ClassVar[int]
     SUPPLEMENTAL_GROUPS_POLICY_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    FS_GROUP_CHANGE_POLICY_FIELD_NUMBER: _ClassVar[int]
     uid: str
     namespace: str
     name: str
@@ -686,4 +689,5 @@ class Pod(_message.Message):
     hostname_override: str
     supplemental_groups_policy: str
     priority: int
-    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ..., ephemeral_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., image_pull_secrets: _Optional[_Iterable[str]] = ..., generation: _Optional[int] = ..., hostname_override: _Optional[str] = ..., supplemental_groups_policy: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
+    fs_group_change_policy: str
+    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ..., ephemeral_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., image_pull_secrets: _Optional[_Iterable[str]] = ..., generation: _Optional[int] = ..., hostname_override: _Optional[str] = ..., supplemental_groups_policy: _Optional[str] = ..., priority: _Optional[int] = ..., fs_group_change_policy: _Optional[str] = ...) -> None: ...

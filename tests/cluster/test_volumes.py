@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab import faults
 from lab.cluster import Cluster
@@ -125,6 +128,31 @@ def test_a_changed_label_is_in_the_files_of_a_running_pod(cluster: Cluster, kube
     assert container_id(kubectl, "app=shown") == shown
 
 
+@contextmanager
+def claimed(kubectl: Kubectl, **spec: Any) -> Iterator[None]:
+    """A claim `data` that is bound to a volume of node1."""
+    name = f"disk-{kubectl.namespace}"
+    common = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "volumeMode": spec.pop("volumeMode", "Filesystem"),
+    }
+    here = [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node1"]}]
+    volume = {
+        **common,
+        **spec,
+        "capacity": {"storage": "1Gi"},
+        "claimRef": {"namespace": kubectl.namespace, "name": "data"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": here}]}},
+    }
+    claim = {**common, "volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}
+    kubectl.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": volume})
+    kubectl.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": claim})
+    yield
+    kubectl("delete", "pvc", "data", "--timeout=60s")
+    kubectl("delete", "pv", name, "--timeout=60s")
+
+
 def test_a_claim_that_is_bound_by_hand_brings_the_volume_to_the_pod(cluster: Cluster, kubectl: Kubectl) -> None:
     size = {"storage": "1Gi"}
     common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
@@ -146,6 +174,27 @@ def test_a_claim_that_is_bound_by_hand_brings_the_volume_to_the_pod(cluster: Clu
     kubectl("delete", "pod", "keeper", "--timeout=60s")
     kubectl("delete", "pvc", "data", "--timeout=60s")
     kubectl("delete", "pv", name, "--timeout=60s")
+
+
+def test_a_local_volume_belongs_to_the_group_of_the_pod(cluster: Cluster, kubectl: Kubectl) -> None:
+    directory = cluster.lab.host_paths("node1").volumes_root / "ssd"
+    directory.mkdir(parents=True)
+    (directory / "old").touch(mode=0o600)
+    with claimed(kubectl, local={"path": "/ssd"}):
+        kubectl.create(
+            pod(
+                "owner",
+                labels={"app": "owner"},
+                container={"volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+                volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+                securityContext={"runAsUser": 1000, "fsGroup": 4000, "fsGroupChangePolicy": "OnRootMismatch"},
+            )
+        )
+        owner = eventually(lambda: container_id(kubectl, "app=owner"))
+        assert owner is not None and owner[0] == "node1"
+        assert shell_in(cluster, *owner, "echo -n new | tee /data/old /data/new") == "new"
+        kubectl("delete", "pod", "owner", "--timeout=60s")
+    assert {(directory / name).stat().st_gid for name in ("old", "new", "")} == {4000}
 
 
 def test_a_share_that_cannot_be_mounted_is_named_by_an_event(cluster: Cluster, kubectl: Kubectl) -> None:

@@ -92,9 +92,9 @@ class Sysctl(Model, frozen=True, kw_only=True):
 class PodSecurityContext(Model, frozen=True, kw_only=True):
     """Security settings of all containers of the pod. A container's own settings take precedence.
 
-    `fsGroup` owns the pod's volumes, and is with `supplementalGroups` a group of all processes. With
-    `supplementalGroupsPolicy: Strict`, the image adds no groups to these (Merge, the default, lets it). Nodes refuse
-    pods with settings that they cannot carry out.
+    `fsGroup` owns the pod's volumes, apart from host paths and shares, and is with `supplementalGroups` a group of all
+    processes. With `supplementalGroupsPolicy: Strict`, the image adds no groups to these (Merge, the default, lets it).
+    Nodes refuse pods with settings that they cannot carry out.
     """
 
     se_linux_options: Annotated[SELinuxOptions, inert(SELINUX_EFFECT)] | None = None
@@ -105,14 +105,7 @@ class PodSecurityContext(Model, frozen=True, kw_only=True):
     supplemental_groups: tuple[Id, ...] = ()
     supplemental_groups_policy: Annotated[str, choice("Merge", "Strict")] | None = None
     fs_group: Id | None = None
-    fs_group_change_policy: (
-        Annotated[
-            str,
-            choice("Always", "OnRootMismatch"),
-            inert("volumes that belong to the group already would not be changed", unless=("Always",)),
-        ]
-        | None
-    ) = None
+    fs_group_change_policy: Annotated[str, choice("Always", "OnRootMismatch")] | None = None
     sysctls: tuple[Sysctl, ...] = ()
     seccomp_profile: SeccompProfile | None = None
     app_armor_profile: AppArmorProfile | None = None

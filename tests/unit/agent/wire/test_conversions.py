@@ -39,7 +39,7 @@ def test_pod() -> None:
         ],
         volumes=[
             desired_pb2.Volume(name="e", empty_dir=desired_pb2.Volume.EmptyDir(medium="Memory")),
-            desired_pb2.Volume(name="h", host_path=desired_pb2.Volume.HostPath(path="/x")),
+            desired_pb2.Volume(name="h", host_path=desired_pb2.Volume.HostPath(path="/x"), owned_by_group=True),
             desired_pb2.Volume(name="s", secret=desired_pb2.Volume.Keys(name="pw", default_mode=0o600)),
             desired_pb2.Volume(name="n", unsupported="nfs"),
             desired_pb2.Volume(name="x"),
@@ -58,6 +58,7 @@ def test_pod() -> None:
         model.EnvVar("B", secret_key=model.KeyRef("s", "k", optional=True)),
         model.EnvVar("C", file_key=model.FileKey("e", "p", "k")),
     )
+    assert [volume.name for volume in pod.volumes if volume.owned_by_group] == ["h"]
     assert [volume.source for volume in pod.volumes] == [
         model.EmptyDir("Memory"),
         model.HostPath("/x"),
@@ -85,6 +86,7 @@ def test_security_of_a_pod() -> None:
         share_process_namespace=True,
         supplemental_groups=[5],
         fs_group=0,
+        fs_group_change_policy="OnRootMismatch",
         supplemental_groups_policy="Strict",
         sysctls=[
             desired_pb2.Sysctl(name="kernel/shm_rmid_forced", value="1"),
@@ -108,14 +110,14 @@ def test_security_of_a_pod() -> None:
     )
     assert (pod.host_pid, pod.host_ipc, pod.share_process_namespace) == (True, True, True)
     assert (pod.supplemental_groups, pod.fs_group, pod.unsupported) == ((5,), 0, ("spec.hostUsers: false",))
-    assert pod.groups_policy == model.Pod.STRICT
+    assert pod.groups_policy == model.Pod.STRICT and pod.fs_group_on_mismatch
     assert [sysctl.name for sysctl in pod.sysctls] == [
         "kernel.shm_rmid_forced",
         "net.ipv4.conf.eth0/1.forwarding",
         "net.ipv4.conf.eth0/1.forwarding",
     ]
     plain = desired.pod_from_proto(desired_pb2.Pod(uid="u2"))
-    assert plain.fs_group is None
+    assert plain.fs_group is None and not plain.fs_group_on_mismatch
 
 
 def test_status() -> None:

@@ -97,7 +97,9 @@ def test_a_volume_that_names_no_uid_is_for_whichever_claim_has_the_name() -> Non
         ({}, wire.Volume(name="v", host_path=wire.Volume.HostPath(path="/data"))),
         (
             {"hostPath": None, "local": {"path": "/mnt/ssd"}},
-            wire.Volume(name="v", host_path=wire.Volume.HostPath(path="/mnt/ssd", type="Directory")),
+            wire.Volume(
+                name="v", host_path=wire.Volume.HostPath(path="/mnt/ssd", type="Directory"), owned_by_group=True
+            ),
         ),
         (
             {"hostPath": None, "nfs": {"server": "s", "path": "/x", "readOnly": True}, "mountOptions": ["soft"]},
@@ -119,7 +121,11 @@ def test_the_source_of_the_volume_is_sent(spec: dict[str, Any], expected: wire.V
 
 def test_a_claim_that_is_read_only_makes_all_mounts_read_only() -> None:
     used = {"name": "v", "persistentVolumeClaim": {"claimName": "data", "readOnly": True}}
-    assert sent(view_of(pod(used), claim(), volume())).read_only
+    local = {key: value for key, value in volume(local={"path": "/x"}).content["spec"].items() if key != "hostPath"}
+    bound = Untyped(kind="PersistentVolume", metadata=ObjectMeta(name="disk"), content={"spec": local})
+    for storage in (volume(), bound):
+        found = sent(view_of(pod(used), claim(), storage))
+        assert found.read_only and not found.owned_by_group
 
 
 def test_the_pod_is_sent_again_when_its_claim_is_bound_and_not_when_it_is_gone() -> None:

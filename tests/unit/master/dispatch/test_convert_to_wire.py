@@ -118,12 +118,16 @@ def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> No
 
 def test_settings_of_the_pod() -> None:
     security = PodSecurityContext(
-        supplemental_groups=(5, 6), fs_group=0, sysctls=(Sysctl(name="net.core.somaxconn", value="9"),)
+        supplemental_groups=(5, 6),
+        fs_group=0,
+        fs_group_change_policy="OnRootMismatch",
+        sysctls=(Sysctl(name="net.core.somaxconn", value="9"),),
     )
     spec = PodSpec(host_pid=True, host_ipc=True, share_process_namespace=True, security_context=security)
     message = convert.pod_message(Pod(spec=spec))
     assert (message.host_pid, message.host_ipc, message.share_process_namespace) == (True, True, True)
     assert (list(message.supplemental_groups), message.HasField("fs_group"), message.fs_group) == ([5, 6], True, 0)
+    assert message.fs_group_change_policy == "OnRootMismatch"
     assert list(message.sysctls) == [wire.Sysctl(name="net.core.somaxconn", value="9")]
     assert not convert.pod_message(Pod()).HasField("fs_group")
 
