@@ -14,6 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+_MS_RDONLY: Final = 1
+_MS_NOSUID: Final = 2
+_MS_NODEV: Final = 4
+_MS_NOEXEC: Final = 8
+_MS_REMOUNT: Final = 32
 _MS_BIND: Final = 4096
 _MS_PRIVATE: Final = 1 << 18
 _MNT_DETACH: Final = 2
@@ -49,6 +54,13 @@ def bind(descriptor: int, target: Path) -> None:
     """
     source = f"/proc/self/fd/{descriptor}".encode()
     if _libc.mount(source, os.fsencode(target), None, ctypes.c_ulong(_MS_BIND), None) != 0:
+        raise _error(target)
+
+
+def restrict(target: Path) -> None:
+    """Make the mount at the target read-only, without programs, set-user-id bits and devices. Raises OSError."""
+    flags = _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    if _libc.mount(None, os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
         raise _error(target)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.model.containers import PullPolicy
 from agent.model.resourcefields import ResourceField
 
 
@@ -96,6 +97,14 @@ class Nfs:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageVolume:
+    """The files of an image, read-only."""
+
+    reference: str
+    pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingVolume:
     """The master does not know yet what the volume is; the problem says why."""
 
@@ -109,7 +118,7 @@ class UnsupportedVolume:
     kind: str
 
 
-VolumeSource = EmptyDir | HostPath | FilesVolume | Nfs | WaitingVolume | UnsupportedVolume
+VolumeSource = EmptyDir | HostPath | FilesVolume | Nfs | ImageVolume | WaitingVolume | UnsupportedVolume
 
 
 @dataclass(frozen=True, slots=True)

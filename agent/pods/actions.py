@@ -83,10 +83,14 @@ class PrepareVolumes:
 
 @dataclass(frozen=True, slots=True)
 class EnsureImage:
-    """Makes sure that the engine has the image for this attempt, by the container's pull policy."""
+    """Makes sure that the engine has the image for this attempt, by the container's pull policy.
+
+    `volume`: the files of the image become this volume instead; the container has the volume's image and policy then.
+    """
 
     container: Container
     attempt: int
+    volume: str = ""
 
     @property
     def key(self) -> Key:

@@ -15,7 +15,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.errors import AgentError
-from agent.model import Container, Desired, FilesVolume, LogOptions, Pod
+from agent.model import Container, Desired, FilesVolume, ImageVolume, LogOptions, Pod
 from agent.pods.actions import (
     Action,
     AttachNetwork,
@@ -47,6 +47,7 @@ from agent.pods.files import PodFiles, seccomp_profile
 from agent.pods.hooks import Hooks
 from agent.pods.hostports import published_ports
 from agent.pods.images import Images
+from agent.pods.imagevolumes import ImageVolumes
 from agent.pods.instances import create, kind_of
 from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
@@ -114,6 +115,7 @@ class Performer:
         self._images = Images(
             context.runtime, context.clock, events, context.pull_records, context.config.image_verification
         )
+        self._image_volumes = ImageVolumes(self._images, context.runtime.images, context.volumes.images)
         self._mounted: Mounted = {}
         self.tokens = PodTokens(context.tokens, context.clock)
 
@@ -129,8 +131,7 @@ class Performer:
             case PrepareVolumes():
                 await self._prepare_volumes()
             case EnsureImage():
-                await self._images.ensure(self.pod, action.container, self.desired)
-                self._view.images[action.container.name] = action.attempt
+                await self._ensure_image(action)
             case CreateContainer():
                 await self._create_container(action)
             case StartContainer():
@@ -224,6 +225,14 @@ class Performer:
         self._view.volumes_ready = not self._view.volumes_changed
         self._view.disk_clean = False
 
+    async def _ensure_image(self, action: EnsureImage) -> None:
+        if action.volume:
+            await self._image_volumes.ensure(self.pod, action.container, action.volume, self.desired)
+            self._view.image_volumes.add(action.volume)
+        else:
+            await self._images.ensure(self.pod, action.container, self.desired)
+            self._view.images[action.container.name] = action.attempt
+
     async def _create_container(self, action: CreateContainer) -> None:
         pod, container = self.pod, action.container
         target = self._target(container)
@@ -285,6 +294,7 @@ class Performer:
         read_only = {
             volume.name for volume in self.pod.volumes if volume.read_only or isinstance(volume.source, FilesVolume)
         }
+        of_images = {volume.name for volume in self.pod.volumes if isinstance(volume.source, ImageVolume)}
         trees = read_only_trees(container, self._config.security)
         for index, mount in enumerate(container.volume_mounts):
             volume = self._mounted.get(mount.name)
@@ -296,7 +306,8 @@ class Performer:
             except VolumeError as error:
                 prefix = f'failed to prepare subPath for volumeMount "{mount.name}" of container "{container.name}"'
                 raise ContainerConfigError(f"{prefix}: {error}") from error
-            only = mount.read_only or mount.name in read_only
+            # An image volume is read-only by itself. Asked for it again, engines would drop its other restrictions.
+            only = (mount.read_only or mount.name in read_only) and mount.name not in of_images
             mounts.append(Mount(str(source), mount.mount_path, only, propagation_of(mount)))
         return mounts
 

@@ -19,6 +19,7 @@ from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
 from agent.pods.stage import Stage, Standing, standing_of
 from agent.pods.trees import trees_of
+from agent.pods.volumeimages import image_due
 from agent.runtime.records import ContainerPhase
 from agent.statuses import ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
@@ -217,7 +218,8 @@ class _Reader:
     def _pull_failure(self, container: Container, pull: Retry) -> Waiting:
         if not pull.backs_off(self._now):
             return pull.waiting
-        text = f'Back-off pulling image "{container.image}": {pull.waiting.reason}: {pull.waiting.message}'
+        image = image_due(self._pod, container, self._observed)
+        text = f'Back-off pulling image "{image}": {pull.waiting.reason}: {pull.waiting.message}'
         return Waiting("ImagePullBackOff", text)
 
     def _terminated(self, container: Container, instance: Instance) -> Terminated:

@@ -35,6 +35,7 @@ from agent.pods.observed import Instance, Observed
 from agent.pods.restartall import restart_all
 from agent.pods.roles import policy_of
 from agent.pods.stage import Stage, Standing, allowed, joined, standing_of
+from agent.pods.volumeimages import missing_volume, pulls_for
 
 _SHORT_LIFE_S: Final = 5.0
 
@@ -170,7 +171,10 @@ def _replace(draft: Draft, container: Container, instance: Instance) -> None:
 def _create(draft: Draft, container: Container) -> None:
     observed, sandbox = draft.observed, draft.observed.live_sandbox
     attempt = observed.attempts.get(container.name, -1) + 1
-    if observed.images.get(container.name) != attempt:
+    if (missing := missing_volume(draft.pod, container, observed)) is not None:
+        if observed.volumes_ready:
+            draft.add(EnsureImage(pulls_for(container, missing), attempt, missing.name))
+    elif observed.images.get(container.name) != attempt:
         draft.add(EnsureImage(container, attempt))
     elif sandbox is not None and observed.volumes_ready and (observed.address or not _needs_address(container)):
         draft.add(CreateContainer(container, attempt, sandbox.id, sandbox.attempt))

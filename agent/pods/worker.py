@@ -43,6 +43,7 @@ from agent.pods.stage import Stage, standing_of
 from agent.pods.step import is_creating, plan
 from agent.pods.verdict import DEADLINE_EXCEEDED, Verdict
 from agent.pods.view import PodView
+from agent.pods.volumeimages import image_due
 from agent.runtime.errors import EngineGone
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
@@ -322,7 +323,8 @@ class PodWorker:
         for key, retry in self._memory.retries.items():
             container = self._pod.container(key.name) if key.on is On.IMAGE and key not in self._memory.busy else None
             if container is not None and retry.backs_off(now) and not retry.announced:
-                self._events.normal("BackOff", f'Back-off pulling image "{container.image}"', container=container.name)
+                image = image_due(self._pod, container, self._view.observed())
+                self._events.normal("BackOff", f'Back-off pulling image "{image}"', container=container.name)
                 self._events.warning("Failed", "Error: ImagePullBackOff", container=container.name)
                 self._memory = self._memory.announced(key)
 

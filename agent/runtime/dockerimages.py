@@ -5,6 +5,8 @@ Owns the memory of what the engine has, which is valid while events are followed
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
 
@@ -58,6 +60,12 @@ class DockerImages:
                 del self._accounts[next(iter(self._accounts))]
             self._accounts[known] = Accounts(*(content.decode(errors="replace") for content in files))
         return self._accounts[known]
+
+    async def export(self, image: str) -> AsyncGenerator[bytes, None]:
+        known = (await self._present(image)).id
+        async with self._scratch.container(known) as container, aclosing(self._scratch.export(container)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:
         took_s = await self._pulls.pull(image, credentials)

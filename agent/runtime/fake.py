@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
@@ -52,6 +52,8 @@ class FakeRuntime:
         """The USER of images that have one."""
         self.accounts_in: dict[str, Accounts] = {}
         """The users and groups of images that have some."""
+        self.archives: dict[str, bytes] = {}
+        """The files of images that are exported."""
         self.registry: dict[str, str] = {}
         self.accounts: dict[str, tuple[str, str]] = {}
         """User and password of images that need them."""
@@ -239,6 +241,12 @@ class FakeRuntime:
         if image not in self.present:
             raise ImageNotFound(f'image "{image}" is not on the node')
         return self.accounts_in.get(image, Accounts())
+
+    async def export(self, image: str) -> AsyncGenerator[bytes, None]:
+        await self._called("export", image)
+        if image not in self.present:
+            raise ImageNotFound(f'image "{image}" is not on the node')
+        yield self.archives[image]
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:
         await self._called("pull", image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,6 +44,10 @@ class Images(Protocol):
 
     async def accounts_of(self, image: str) -> Accounts:
         """The users and groups that the image declares. Raises ImageNotFound."""
+        ...
+
+    def export(self, image: str) -> AsyncGenerator[bytes, None]:
+        """The files of the image as a tar archive, in pieces. Raises ImageNotFound."""
         ...
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:

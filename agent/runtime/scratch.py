@@ -11,13 +11,13 @@ import io
 import logging
 import posixpath
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from agent.runtime.client import EngineClient, Request
-from agent.runtime.errors import CreateConflict, EngineFault, RuntimeFault
+from agent.runtime.errors import CreateConflict, EngineFault, RuntimeFault, TimedOut
 from agent.runtime.faults import CONFLICT, NOT_FOUND, EngineError, faults
 
 _MAX_FILE_BYTES: Final = 1 << 20
@@ -63,6 +63,23 @@ class Scratch:
                 return content
             path = posixpath.join(posixpath.dirname(path), member.linkname)
         return b""
+
+    async def export(self, container: str) -> AsyncGenerator[bytes, None]:
+        """All files of the container as a tar archive. Raises TimedOut if the engine stops for long."""
+        what, idle_s = f"export {container}", self._client.limits.pull_progress_s
+        request = Request("GET", f"/containers/{container}/export", what)
+        with faults(what):
+            async with self._client.stream(request, answer_s=idle_s) as body:
+                pieces = body.pieces()
+                while True:
+                    try:
+                        async with asyncio.timeout(idle_s):
+                            piece = await anext(pieces)
+                    except StopAsyncIteration:
+                        return
+                    except TimeoutError as error:
+                        raise TimedOut(f"{what}: no progress for {idle_s:g} s") from error
+                    yield piece
 
     async def _member(self, container: str, path: str) -> tuple[tarfile.TarInfo | None, bytes]:
         """What is at the path, with the content of a file; None: nothing."""

@@ -16,5 +16,9 @@ class KernelBinds:
     def bind_read_only(self, descriptor: int, target: Path) -> None:
         mounts.bind_read_only(descriptor, target)
 
+    def bind_files(self, descriptor: int, target: Path) -> None:
+        mounts.bind(descriptor, target)
+        mounts.restrict(target)
+
     def unmount(self, target: Path) -> None:
         mounts.detach_all(target)

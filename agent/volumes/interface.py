@@ -75,6 +75,10 @@ class Binds(Protocol):
         """The same with all that is mounted below it, and all of that read-only. Raises OSError."""
         ...
 
+    def bind_files(self, descriptor: int, target: Path) -> None:
+        """As `bind`, read-only, and what is mounted gives no program, set-user-id bit or device. Raises OSError."""
+        ...
+
     def unmount(self, target: Path) -> None:
         """Unmount everything that is mounted at the target; does nothing if nothing is. Raises OSError."""
         ...

@@ -18,6 +18,7 @@ from agent.model import (
     EmptyDir,
     FilesVolume,
     HostPath,
+    ImageVolume,
     Nfs,
     Pod,
     PodUid,
@@ -33,6 +34,7 @@ from agent.volumes.errors import VolumeError
 from agent.volumes.files import FilesKind
 from agent.volumes.groups import GroupChanges
 from agent.volumes.hostpath import HostPathKind
+from agent.volumes.imagetrees import ImageTrees
 from agent.volumes.interface import Binds, MemoryFiles, Mounted, Tokens, VolumeContext
 from agent.volumes.nfs import NfsMounts, share_name
 from agent.volumes.subpaths import Opened, SubPath, SubPaths
@@ -59,6 +61,7 @@ class Volumes:
     ) -> None:
         self._pods = state_dir / "pods"
         self._sub_paths = SubPaths(binds)
+        self.images = ImageTrees(state_dir, binds)
         self._memory = memory
         self._empty_dir = EmptyDirKind(memory)
         self._host_path = HostPathKind(host_path_root)
@@ -126,6 +129,7 @@ class Volumes:
         for volume in await self._calls.own(uid, lambda: subpaths.listed(self.directory(uid) / "volumes")):
             await self._unmount(self._memory.unmount, volume)  # also those of servers
         await self._calls.own(uid, partial(self._remove, self.directory(uid)))
+        await self._calls.own(uid, self.images.collect)
 
     def on_disk(self) -> frozenset[PodUid]:
         """The pods that have a directory on this node."""
@@ -175,12 +179,17 @@ class Volumes:
                 return self._empty_dir.prepare(source, context)
             case FilesVolume():
                 return self._files.prepare(source, context)
+            case ImageVolume():
+                # `images.mount` does the rest, when the image is there.
+                context.directory.mkdir(parents=True, exist_ok=True)
+                return context.directory
             case WaitingVolume():
                 raise VolumeError(f'volume "{context.name}": {source.problem}')
             case UnsupportedVolume():
                 raise VolumeError(
                     f'volume "{context.name}": {source.kind} is not supported by this version; '
-                    "use emptyDir, hostPath, configMap, secret, downwardAPI, projected, nfs or persistentVolumeClaim"
+                    "use emptyDir, hostPath, configMap, secret, downwardAPI, projected, image, nfs "
+                    "or persistentVolumeClaim"
                 )
             case _:
                 raise AssertionError(f"not a volume of the node's own: {source}")

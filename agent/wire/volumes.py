@@ -38,6 +38,9 @@ def _source(volume: desired_pb2.Volume) -> model.VolumeSource:
         case "nfs":
             nfs = volume.nfs
             return model.Nfs(nfs.server, nfs.path, nfs.read_only, tuple(nfs.mount_options))
+        case "image":
+            image = volume.image
+            return model.ImageVolume(image.reference, model.PullPolicy(image.pull_policy or "IfNotPresent"))
         case "waiting":
             return model.WaitingVolume(volume.waiting)
         case _:

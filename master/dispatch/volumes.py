@@ -57,6 +57,9 @@ def volume_message(
         message.projected.CopyFrom(wire.Volume.Projected(sources=[source], default_mode=mode))
     elif volume.projected is not None:
         _set_projected(message, volume.projected, containers)
+    elif volume.image is not None:
+        image = volume.image
+        message.image.CopyFrom(wire.Volume.Image(reference=image.reference, pull_policy=image.pull_policy))
     elif volume.empty_dir is None and (unsupported := _source_name(volume)):
         message.unsupported = unsupported
     else:

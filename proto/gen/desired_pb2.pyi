@@ -463,7 +463,7 @@ class KeyToPath(_message.Message):
     def __init__(self, key: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ...) -> None: ...
 
 class Volume(_message.Message):
-    __slots__ = ("name", "read_only", "owned_by_group", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting")
+    __slots__ = ("name", "read_only", "owned_by_group", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting", "image")
     class EmptyDir(_message.Message):
         __slots__ = ("medium", "size_limit_bytes")
         MEDIUM_FIELD_NUMBER: _ClassVar[int]
@@ -543,6 +543,13 @@ class Volume(_message.Message):
         read_only: bool
         mount_options: _containers.RepeatedScalarFieldContainer[str]
         def __init__(self, server: _Optional[str] = ..., path: _Optional[str] = ..., read_only: _Optional[bool] = ..., mount_options: _Optional[_Iterable[str]] = ...) -> None: ...
+    class Image(_message.Message):
+        __slots__ = ("reference", "pull_policy")
+        REFERENCE_FIELD_NUMBER: _ClassVar[int]
+        PULL_POLICY_FIELD_NUMBER: _ClassVar[int]
+        reference: str
+        pull_policy: str
+        def __init__(self, reference: _Optional[str] = ..., pull_policy: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     OWNED_BY_GROUP_FIELD_NUMBER: _ClassVar[int]
@@ -554,6 +561,7 @@ class Volume(_message.Message):
     PROJECTED_FIELD_NUMBER: _ClassVar[int]
     NFS_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
     name: str
     read_only: bool
     owned_by_group: bool
@@ -565,7 +573,8 @@ class Volume(_message.Message):
     projected: Volume.Projected
     nfs: Volume.Nfs
     waiting: str
-    def __init__(self, name: _Optional[str] = ..., read_only: _Optional[bool] = ..., owned_by_group: _Optional[bool] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ..., nfs: _Optional[_Union[Volume.Nfs, _Mapping]] = ..., waiting: _Optional[str] = ...) -> None: ...
+    image: Volume.Image
+    def __init__(self, name: _Optional[str] = ..., read_only: _Optional[bool] = ..., owned_by_group: _Optional[bool] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ..., nfs: _Optional[_Union[Volume.Nfs, _Mapping]] = ..., waiting: _Optional[str] = ..., image: _Optional[_Union[Volume.Image, _Mapping]] = ...) -> None: ...
 
 class HostAlias(_message.Message):
     __slots__ = ("ip", "hostnames")

@@ -263,3 +263,38 @@ def test_what_is_mounted_below_a_volume_is_read_only(cluster: Cluster, kubectl: 
     handlers = [each["status"]["runtimeHandlers"] for each in kubectl.json("get", "nodes")["items"]]
     features = {"recursiveReadOnlyMounts": True, "userNamespaces": False}
     assert all(handler == [{"name": "", "features": features}] for handler in handlers)
+
+
+def test_a_volume_has_the_files_of_an_image(cluster: Cluster, kubectl: Kubectl) -> None:
+    node = cluster.lab.state.nodes[0].name
+    files = cluster.lab.host_paths(node).agent_state / "imagefiles"
+    container = {
+        "volumeMounts": [
+            {"name": "files", "mountPath": "/files", "readOnly": True},
+            {"name": "files", "mountPath": "/part", "subPath": "bin"},
+        ]
+    }
+    volumes = [{"name": "files", "image": {"reference": "tomcat", "pullPolicy": "IfNotPresent"}}]
+    kubectl.create(
+        pod("files", labels={"app": "files"}, nodeName=node, container=container, volumes=volumes),
+        pod("none", nodeName=node, container=container, volumes=[{"name": "files", "image": {"reference": "none:1"}}]),
+    )
+    place = eventually(lambda: container_id(kubectl, "app=files"), message=lambda: kubectl("describe", "pod", "files"))
+    assert place is not None
+    script = """
+        cmp /bin/sh /files/bin/sh && cmp /bin/sh /part/sh && echo same
+        for d in /files /part; do touch $d/new 2>/dev/null || echo read-only; done
+        for p in /files/bin/sh /part/sh; do $p -c true 2>/dev/null || echo no program; done
+        ls -d /files/.dockerenv /files/etc/mtab 2>/dev/null || true
+    """
+    lines = shell_in(cluster, *place, script).splitlines()
+    assert lines == ["same", "read-only", "read-only", "no program", "no program"]
+    assert len(list(files.iterdir())) == 1
+
+    def reason() -> str:
+        (status,) = kubectl.json("get", "pod", "none")["status"]["containerStatuses"]
+        return str(status["state"]["waiting"]["reason"])
+
+    eventually(lambda: reason() == "ImagePullBackOff", message=reason)
+    kubectl("delete", "pod", "files", "none", "--timeout=60s")
+    assert list(files.iterdir()) == []

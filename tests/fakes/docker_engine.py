@@ -47,6 +47,8 @@ class FakeEngine:
         """What a command writes before it ends with the code 3."""
         self.files: dict[str, bytes] = {}
         """The archives of files in all containers, by path."""
+        self.exported: list[bytes | None] = []
+        """The files of every container, in pieces; None: it hangs there."""
         self.delay_s = 0.0
         """How long each answer takes."""
         self.loses_events = False
@@ -158,6 +160,8 @@ class FakeEngine:
             return _error(404, f"No such container: {name}")
         if call == "json":
             return web.json_response(found)
+        if call == "export":
+            return await self._export(request)
         if call == "archive":
             archive = self.files.get(request.query["path"])
             if archive is None:
@@ -170,6 +174,16 @@ class FakeEngine:
             return await self._logs(request)
         self._change(request.method, call, found)
         return web.Response(status=204)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for piece in self.exported:
+            if piece is None:
+                await self._hang("export")
+                break
+            await answer.write(piece)
+        return answer
 
     def _change(self, method: str, call: str, container: dict[str, Any]) -> None:
         made = container["Id"]

@@ -151,6 +151,9 @@ class FakeBinds:
         self.bind(descriptor, target)
         self.read_only.add(target)
 
+    def bind_files(self, descriptor: int, target: Path) -> None:
+        self.bind(descriptor, target)
+
     def unmount(self, target: Path) -> None:
         self.mounted.pop(target, None)
 

@@ -85,7 +85,10 @@ class CSIVolumeSource(Model, frozen=True, kw_only=True):
 
 
 class ImageVolumeSource(Model, frozen=True, kw_only=True):
-    """The files of a container image or another OCI artifact, read-only."""
+    """The files of a container image, read-only, and without programs that could be run.
+
+    `pullPolicy` is as for containers. A volume keeps its image as long as its pod exists.
+    """
 
     reference: str = ""
     pull_policy: Annotated[str, choice("", "Always", "IfNotPresent", "Never")] = ""

@@ -55,6 +55,9 @@ def check_new_pod(spec: PodSpec, findings: Findings) -> None:
     """The rules for new pods only: a later update or binding may set these fields."""
     if spec.ephemeral_containers:
         findings.forbidden("spec.ephemeralContainers", "cannot be set on create")
+    for index, volume in enumerate(spec.volumes):
+        if volume.image is not None and not volume.image.reference:
+            findings.required(f"spec.volumes[{index}].image.reference")
     if spec.node_name and spec.scheduling_gates:
         findings.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
 

@@ -1,7 +1,7 @@
 """The volumes of a pod, and their mounts in containers.
 
-Nodes support emptyDir, hostPath, configMap, secret, downwardAPI, projected, nfs, and claims of volumes of the kinds
-hostPath, local and nfs. A pod with another source (storage.py) waits.
+Nodes support emptyDir, hostPath, configMap, secret, downwardAPI, projected, image, nfs, and claims of volumes of the
+kinds hostPath, local and nfs. A pod with another source (storage.py) waits.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Volume(Model, frozen=True, kw_only=True):
     aws_elastic_block_store: Annotated[AWSElasticBlockStoreVolumeSource, _WAITS] | None = None
     gce_persistent_disk: Annotated[GCEPersistentDiskVolumeSource, _WAITS] | None = None
     photon_persistent_disk: Annotated[PhotonPersistentDiskVolumeSource, _WAITS] | None = None
-    image: Annotated[ImageVolumeSource, _WAITS] | None = None
+    image: ImageVolumeSource | None = None
 
 
 class VolumeMount(Model, frozen=True, kw_only=True):

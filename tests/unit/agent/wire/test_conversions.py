@@ -43,6 +43,7 @@ def test_pod() -> None:
             desired_pb2.Volume(name="s", secret=desired_pb2.Volume.Keys(name="pw", default_mode=0o600)),
             desired_pb2.Volume(name="n", unsupported="nfs"),
             desired_pb2.Volume(name="x"),
+            desired_pb2.Volume(name="i", image=desired_pb2.Volume.Image(reference="data:1", pull_policy="Always")),
         ],
     )
     pod = desired.pod_from_proto(sent)
@@ -65,6 +66,7 @@ def test_pod() -> None:
         model.FilesVolume((model.KeysSource("pw", secret=True),), 0o600),
         model.UnsupportedVolume("nfs"),
         model.UnsupportedVolume("its source"),
+        model.ImageVolume("data:1", model.PullPolicy.ALWAYS),
     ]
 
 

@@ -18,7 +18,7 @@ from master.kinds.core.pod.projected import (
     ServiceAccountTokenProjection,
     VolumeProjection,
 )
-from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
+from master.kinds.core.pod.storage import ImageVolumeSource, PersistentVolumeClaimVolumeSource
 from master.kinds.core.pod.volume import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
@@ -40,6 +40,11 @@ PROJECTED = wire.Volume.Projected
             Volume(name="v", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit="1Mi")),
             wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir(medium="Memory", size_limit_bytes=1 << 20)),
             id="emptyDir",
+        ),
+        pytest.param(
+            Volume(name="v", image=ImageVolumeSource(reference="data:1", pull_policy="Always")),
+            wire.Volume(name="v", image=wire.Volume.Image(reference="data:1", pull_policy="Always")),
+            id="image",
         ),
         pytest.param(
             Volume(name="v", host_path=HostPathVolumeSource(path="/data")),

@@ -105,6 +105,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "DownwardAPIProjection": _VOLUMES,
     "ServiceAccountTokenProjection": _VOLUMES,
     "NFSVolumeSource": _VOLUMES,
+    "ImageVolumeSource": _VOLUMES,
     "PersistentVolumeClaimVolumeSource": (*_VOLUMES, "component/boundclaims.py"),
     "EphemeralVolumeSource": ("controllers/ephemeralvolumes.py",),
     "PersistentVolumeClaimTemplate": ("controllers/ephemeralvolumes.py",),

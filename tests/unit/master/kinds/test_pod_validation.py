@@ -51,6 +51,9 @@ def case(name: str, spec: dict[str, Any], *expected: tuple[str, str]) -> Any:
     ("spec", "expected"),
     [
         case("a small pod", {}),
+        case(
+            "no image of a volume", {"volumes": [{"name": "v", "image": {}}]}, (REQUIRED, "volumes[0].image.reference")
+        ),
         case("a gate and a node", {"schedulingGates": [{"name": "g"}], "nodeName": "n"}, (FORBIDDEN, "nodeName")),
         case("a bad gate", {"schedulingGates": [{"name": "a b"}]}, (INVALID, "schedulingGates[0]")),
         case("a gate twice", {"schedulingGates": [{"name": "g"}] * 2}, (DUPLICATE, "schedulingGates[1]")),

@@ -1,0 +1,41 @@
+"""Gives the image volumes of one pod their files: pulls the image, has it unpacked, mounts it.
+
+Owns that a volume keeps its image as long as the pod exists, also after a reboot. The files are those of
+agent/volumes/imagetrees.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from agent.model import Container, Desired, Pod
+from agent.pods.images import Images
+from agent.runtime import images as runtime_images
+from agent.runtime.errors import ImageNotFound
+from agent.volumes.imagetrees import ImageTrees
+
+
+class ImageVolumes:
+    """The image volumes of one pod, filled one after the other."""
+
+    def __init__(self, images: Images, engine: runtime_images.Images, trees: ImageTrees) -> None:
+        self._images = images
+        self._engine = engine
+        self._trees = trees
+        self._lock = asyncio.Lock()
+
+    async def ensure(self, pod: Pod, container: Container, volume: str, desired: Desired) -> None:
+        """`container`: it has the image and the pull policy of the volume. Raises AgentError, OSError."""
+        async with self._lock:
+            trees, uid = self._trees, pod.uid
+            if trees.is_mounted(uid, volume):
+                return
+            if not trees.has(trees.kept(uid, volume)):
+                await self._images.ensure(pod, container, desired)
+                image_id = await self._engine.id_of(container.image)
+                if image_id is None:
+                    raise ImageNotFound(f'image "{container.image}" is not on the node any more')
+                trees.keep(uid, volume, image_id)
+                await trees.fill(image_id, partial(self._engine.export, container.image))
+            trees.mount(uid, volume)
