@@ -29,9 +29,8 @@ from master.api.rest.health import Health
 from master.api.rest.impersonation import impersonate, is_impersonated
 from master.api.rest.openid import OpenId
 from master.api.rest.paths import Paths
-from master.api.rest.query import Query
 from master.api.rest.reads import Reads
-from master.api.rest.routes import Routes, is_resource, no_such_path, segments
+from master.api.rest.routes import Routes, no_such_path
 from master.api.rest.slots import Slots
 from master.api.rest.subresources import Connectors, Proxies, Subresources
 from master.api.rest.tls import Front
@@ -184,20 +183,21 @@ class ApiServer:
             return answers.failure(InternalError("an internal error occurred; the master's log has the details"))
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, _, query_text = request.raw_path.partition("?")
-        parts = segments(path)
+        target = self._routes.find(request.raw_path)
         # A join request has a bootstrap token, which does not identify a caller.
-        if parts[0] == "sampan":
+        if target.parts[0] == "sampan":
             caller = ANONYMOUS
         else:
             caller = authenticate(request, self._resources.tokens)
             if is_impersonated(request):
                 caller = await impersonate(caller, request, self._resources.pipeline.authorizer)
-        if not is_resource(parts):
+        if not target.is_resource:
             with self._requests:
-                return await self._paths.handle(request, caller, parts)
-        query = Query.of(query_text)
-        call = Call(request, caller, self._routes.resolve(path, parts, query.text("namespace")), query)
+                return await self._paths.handle(request, caller, target.parts)
+        if target.route is None:
+            raise no_such_path()
+        query = target.query
+        call = Call(request, caller, target.route, query)
         # Only a GET, an upgrade or the proxy can last long. Other requests may have a body, and the reader frees their
         # slot meanwhile.
         follows = request.method == "GET" and (query.flag("watch") or query.flag("follow"))

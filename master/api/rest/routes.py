@@ -1,23 +1,27 @@
-"""Paths of resources: the resource, its version, namespace, name and subresource."""
+"""What the URL of a request names: a resource with its version, namespace, name and subresource, or another path."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
 from master.api.errors import ApiError, NotFound
+from master.api.rest.query import Query
 from master.registry.registry import Registry
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Proxy, Subresource
 
-# A path that is longer is rare, and would let anybody fill the memory.
+# A URL that is longer is rare, and would let anybody fill the memory.
 _REMEMBERED: Final = 1024
 _REMEMBERED_BYTES: Final = 256
 
 
-class Route(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Route:
     """The resource of a path. `name` is empty for a collection. `namespace` is empty for all, or for none."""
 
     resource: Resource[Any]
@@ -26,7 +30,7 @@ class Route(msgspec.Struct, frozen=True):
     name: str = ""
     subresource: Subresource | None = None
 
-    @property
+    @cached_property
     def stored(self) -> bool:
         """Whether answers are in the stored version, so that clients get the stored bytes."""
         return self.version.from_stored is None or self.api_version == self.resource.api_version
@@ -40,6 +44,17 @@ class Route(msgspec.Struct, frozen=True):
     def answered_version(self) -> str:
         """The apiVersion of answers."""
         return self.resource.api_version if self.stored else self.api_version
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The decoded parts of a URL's path, and its parameters. `route`: None if the path is not one of a resource, or of
+    an unknown one.
+    """
+
+    parts: list[str]
+    query: Query
+    is_resource: bool = False
+    route: Route | None = None
 
 
 def segments(raw_path: str) -> list[str]:
@@ -87,25 +102,37 @@ def resolve(registry: Registry, parts: list[str], old_namespace: str = "") -> Ro
 
 
 class Routes:
-    """The routes of one registry. It remembers them until the registry changes: clients repeat their paths."""
+    """The targets of one registry. It remembers them until the registry changes: clients repeat their URLs."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._remembered: dict[tuple[str, str], Route] = {}
+        self._remembered: dict[str, Target] = {}
         registry.listen(lambda _, __: self._remembered.clear())
 
     def __len__(self) -> int:
-        """The number of routes in memory."""
+        """The number of targets in memory."""
         return len(self._remembered)
 
-    def resolve(self, path: str, parts: list[str], old_namespace: str = "") -> Route:
-        """What `resolve` returns for the parts of `path`. Raises NotFound."""
-        route = self._remembered.get((path, old_namespace))
-        if route is None:
-            route = resolve(self._registry, parts, old_namespace)
-            repeated = not isinstance(route.subresource, Proxy)  # there, the path has what the object answers
-            if repeated and len(path) + len(old_namespace) <= _REMEMBERED_BYTES:
+    def find(self, url: str) -> Target:
+        """What a URL without its host names."""
+        target = self._remembered.get(url)
+        if target is None:
+            target = self._find(url)
+            route = target.route
+            # After the name of a proxy, the path has what the object answers.
+            if route is not None and not isinstance(route.subresource, Proxy) and len(url) <= _REMEMBERED_BYTES:
                 if len(self._remembered) >= _REMEMBERED:
                     self._remembered.clear()
-                self._remembered[path, old_namespace] = route
-        return route
+                self._remembered[url] = target
+        return target
+
+    def _find(self, url: str) -> Target:
+        path, _, text = url.partition("?")
+        parts, query = segments(path), Query.of(text)
+        if not is_resource(parts):
+            return Target(parts, query)
+        try:
+            route = resolve(self._registry, parts, query.text("namespace"))
+        except NotFound:
+            return Target(parts, query, is_resource=True)
+        return Target(parts, query, is_resource=True, route=route)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from master.api.errors import NotAcceptable, NotFound
+from master.api.errors import NotAcceptable
 from master.api.patches.mergepatch import merge
 from master.api.rest.answers import negotiate
-from master.api.rest.routes import Routes, resolve, segments
+from master.api.rest.query import Query
+from master.api.rest.routes import Routes, Target, resolve, segments
 from master.kinds import NODE, POD, registry
 from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import (
@@ -185,20 +186,34 @@ def test_a_path_is_unknown_again_when_its_kind_is_gone() -> None:
     served = Registry([POD])
     routes = Routes(served)
     path = "/api/v1/namespaces/a/pods/b"
-    first = routes.resolve(path, segments(path))
-    assert routes.resolve(path, segments(path)) is first
+    first = routes.find(path)
+    assert first.route is not None
+    assert routes.find(path) is first
     served.remove(POD)
-    with pytest.raises(NotFound):
-        routes.resolve(path, segments(path))
+    assert routes.find(path).is_resource
+    assert routes.find(path).route is None
 
 
 def test_routes_of_any_number_of_paths_are_found() -> None:
     routes = Routes(REGISTRY)
     for number in range(3000):
         path = f"/api/v1/namespaces/a/pods/{number}"
-        assert routes.resolve(path, segments(path)).name == str(number)
-    assert routes.resolve("/api/v1/pods", segments("/api/v1/pods"), "b" * 10_000).name == ""
-    assert len(routes) <= 1024
+        route = routes.find(path).route
+        assert route is not None and route.name == str(number)
+    before = len(routes)
+    long = routes.find("/api/v1/pods?namespace=" + "b" * 10_000).route
+    assert long is not None and long.name == ""
+    assert len(routes) == before <= 1024
+
+
+def test_a_url_names_its_parts_and_parameters() -> None:
+    routes = Routes(REGISTRY)
+    for _ in range(2):
+        target = routes.find("/api/v1/nodes/n%31/?watch=1&pretty")
+        assert (target.parts, target.is_resource) == (["api", "v1", "nodes", "n1"], True)
+        assert target.query.flag("watch") and target.query.flag("pretty")
+        assert target.route is not None and target.route.name == "n1"
+    assert routes.find("/version") == Target(["version"], Query.of(""))
 
 
 def _status(**state: Any) -> ContainerStatus:

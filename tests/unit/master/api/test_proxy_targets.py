@@ -8,15 +8,15 @@ from typing import Any, cast
 import pytest
 
 from master import kinds
-from master.api.errors import BadRequest, NotFound
+from master.api.errors import BadRequest
 from master.api.remote.proxytargets import ProxyTarget, port_number, target_of
-from master.api.rest.routes import Routes, segments
+from master.api.rest.routes import Routes
 from master.registry.subresource import Proxy
 
 
 def call(raw_path: str) -> Any:
-    path = raw_path.partition("?")[0]
-    route = Routes(kinds.registry()).resolve(path, segments(path))
+    route = Routes(kinds.registry()).find(raw_path).route
+    assert route is not None
     assert isinstance(route.subresource, Proxy)
     return cast(Any, SimpleNamespace(route=route, http=SimpleNamespace(raw_path=raw_path)))
 
@@ -53,11 +53,10 @@ def test_texts_that_are_not_ports(text: str) -> None:
 
 def test_only_a_proxy_has_a_path_behind_it() -> None:
     for path in (f"{PODS}/web/log/x", f"{PODS}/web/status/x", f"{PODS}/web/proxies/x"):
-        with pytest.raises(NotFound):
-            Routes(kinds.registry()).resolve(path, segments(path))
+        assert Routes(kinds.registry()).find(path).route is None
 
 
 def test_paths_behind_a_proxy_do_not_fill_the_memory() -> None:
     routes = Routes(kinds.registry())
-    routes.resolve(f"{PODS}/web/proxy/x", segments(f"{PODS}/web/proxy/x"))
+    assert routes.find(f"{PODS}/web/proxy/x").route is not None
     assert not len(routes)
