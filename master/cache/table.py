@@ -146,7 +146,9 @@ class Table:
         return self._ordered.between(*_bounds(namespace)) if namespace else self._ordered.items()
 
     def count(self, namespace: str = "") -> int:
-        return self._ordered.count_between(*_bounds(namespace)) if namespace else len(self._by_key)
+        if not namespace or not self._by_key:
+            return len(self._by_key)
+        return self._ordered.count_between(*_bounds(namespace))
 
     def by(self, index: Index, value: str, namespace: str = "") -> list[Entry]:
         """The entries that have this value, in the order of their keys. Raises KeyError for an undeclared index."""

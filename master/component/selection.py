@@ -54,6 +54,8 @@ def _equal(selector: AnySelector) -> Mapping[str, str]:
 
 def selecting(cache: Cache, kind: Resource[Any], namespace: str, labels: Mapping[str, str]) -> list[str]:
     """The names of the objects of a kind, such as Service, whose `spec.selector` matches the labels."""
+    if not cache.count(kind, namespace):
+        return []
     index = LABEL_SELECTOR if LABEL_SELECTOR in kind.indexes else SELECTOR
     values = [label_value(key, value) for key, value in labels.items()]
     return [
