@@ -93,7 +93,7 @@ def _end(stored: bytes, start: int) -> int:
     """
     end = start + _MOST_BYTES
     places = []
-    for what in (_NEXT, _END, _MORE):
+    for what in (_END, _NEXT, _MORE):
         place = stored.find(what, start, end)
         if place >= 0:
             places.append(place)

@@ -6,14 +6,17 @@ of the texts for each top-level field, and the texts for large ones are kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from master.fieldmanager.comparison import Differences
 from master.fieldmanager.fieldset import FieldSet
 from master.fieldmanager.ownership import UNTRACKED
 from master.fieldmanager.shapes import Record
+from master.objects.meta import ObjectMeta
 
 # Bytes of all values that are kept as keys. Their sets take about as much.
 _MAX_BYTES: Final = 1 << 20
@@ -54,15 +57,26 @@ class NewSets:
         """The text for one field; empty if there is nothing in it."""
         return self._field(shape, name, {name: before[name]} if name in before else {}, {name: value})
 
+    def metadata(self, shape: Record, meta: ObjectMeta) -> bytes:
+        """The text for new metadata of a built-in kind, from what it depends on. All other fields have no owners."""
+        owned = (bool(meta.generate_name), [*meta.labels], [*meta.annotations], meta.finalizers, meta.owner_references)
+
+        def compute() -> bytes:
+            return _computed(shape, "metadata", {}, {"metadata": msgspec.to_builtins(replace(meta, managed_fields=()))})
+
+        return self._known((shape, "metadata", _encode(owned)), compute)
+
     def _field(self, shape: Record, name: str, before: dict[str, Any], after: dict[str, Any]) -> bytes:
         value = _metadata_key(after[name]) if name == "metadata" else _encode(after[name])
         if not _SHORTEST <= len(value) <= _LONGEST and not (name == "metadata" and value):
             return _computed(shape, name, before, after)
-        key = (shape, name, value)
+        return self._known((shape, name, value), lambda: _computed(shape, name, before, after))
+
+    def _known(self, key: _Key, compute: Callable[[], bytes]) -> bytes:
         text = self._kept.pop(key, None)
         if text is None:
-            text = _computed(shape, name, before, after)
-            self._bytes += len(value)
+            text = compute()
+            self._bytes += len(key[2])
         # The last one in the order of the dict is the one that was used last.
         self._kept[key] = text
         while self._bytes > self._max_bytes:

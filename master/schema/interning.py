@@ -27,6 +27,7 @@ MAX_TEXT_BYTES: Final = 64 << 10
 _MAX_RESULTS: Final = 64
 # Hashes of texts that came once. Only a value that comes again is interned, so that others cost no memory.
 _MAX_HASHES: Final = 4096
+_MISSING: Final = object()
 
 
 @dataclass(slots=True)
@@ -48,6 +49,10 @@ class Interner(Generic[V]):
         # The values are kept alive by `_Interned`, so no other object has their ids.
         self._by_id: dict[int, _Interned] = {}
         self._seen: dict[int, None] = {}
+
+    def __contains__(self, value: V) -> bool:
+        """Whether a value is interned. An equal one is not."""
+        return id(value) in self._by_id
 
     def find(self, text: bytes) -> V | None:
         """The value of a text, if it is interned."""
@@ -89,25 +94,30 @@ class Interner(Generic[V]):
         if interned is None:
             return function(value, *arguments)
         key = (id(value), function, *arguments)
-        if key not in interned.results:
+        result = interned.results.get(key, _MISSING)
+        if result is _MISSING:
             result = function(value, *arguments)
-            if len(interned.results) >= _MAX_RESULTS:
-                return result
-            interned.results[key] = result
-        return cast(R, interned.results[key])
+            if len(interned.results) < _MAX_RESULTS:
+                interned.results[key] = result
+        return cast(R, result)
 
     def changed(self, value: V, function: Callable[..., V], *arguments: Hashable) -> V:
         """Like `result`, for a function that returns another value of the field, which is interned as well."""
-        new = self.result(value, function, *arguments)
         interned = self._by_id.get(id(value))
-        if interned is not None and id(new) not in self._by_id and len(interned.results) < _MAX_RESULTS:
+        if interned is None:
+            return function(value, *arguments)
+        new = interned.results.get((id(value), function, *arguments))
+        if new is not None:
+            return cast(V, new)
+        new = self.result(value, function, *arguments)
+        if id(new) not in self._by_id and len(interned.results) < _MAX_RESULTS:
             interned.values.append(new)
             self._by_id[id(new)] = interned
         return new
 
     def check(self, value: V, at: str, check: Callable[[V, str, Findings], None], findings: Findings) -> None:
         """Calls `check(value, at, findings)`, or repeats the findings of an earlier call."""
-        if id(value) in self._by_id:
+        if value in self:
             findings.repeat(self.result(value, _found, check, at))
         else:
             check(value, at, findings)

@@ -24,7 +24,8 @@ def keys_are_unique(text: bytes, value: Any) -> bool:
     Each key has a colon after it. If the value, encoded again, has as many, no key was dropped. A colon may also be
     written as an escape, which few programs do: such texts count as not unique.
     """
-    return text.count(b":") == _encode(value).count(b":") and b"\\u" not in text
+    # One byte is found faster than two, and most texts have no escapes at all.
+    return text.count(b":") == _encode(value).count(b":") and (b"\\" not in text or b"\\u" not in text)
 
 
 class PlainReader(Generic[S]):

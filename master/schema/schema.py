@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from master.objects.meta import with_raw_fields
+from master.objects.meta import ObjectMeta, with_raw_fields
 from master.schema.access import TYPED
 from master.schema.checks import Findings
 from master.schema.defaulting import Default, Defaults
@@ -49,7 +49,9 @@ class Interned:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The value of an object's interned field. `name` is that of the field in JSON; `rest`: the object without it."""
+    """The value of an object's interned field. `name` is that of the field in JSON; `rest`: the object without it and
+    without its metadata.
+    """
 
     name: str
     value: Any
@@ -207,6 +209,12 @@ class Typed(Generic[S]):
         return salvage(self.model, raw)
 
     def encode(self, obj: S) -> bytes:
+        interned = self.interned
+        if interned is not None and (value := getattr(obj, interned.attribute)) in interned.interner:
+            text = interned.interner.result(value, _encode)
+            # An empty value is left out.
+            if text != b"{}":
+                obj = replace(obj, **{interned.attribute: msgspec.Raw(text)})
         return _encode(obj)
 
     def stored_value(self, raw: bytes) -> dict[str, Any]:
@@ -244,16 +252,26 @@ class Typed(Generic[S]):
             else:
                 before[name], after[name] = one, other
         return (
-            {**msgspec.to_builtins(replace(self._empty, **before)), **dict.fromkeys(wholly, 0)},
-            {**msgspec.to_builtins(replace(self._empty, **after)), **dict.fromkeys(wholly, 1)},
+            {**self._value_of(before), **dict.fromkeys(wholly, 0)},
+            {**self._value_of(after), **dict.fromkeys(wholly, 1)},
         )
+
+    def _value_of(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The JSON value of an object with these attributes only."""
+        if not values:
+            return self._value_of_empty
+        return cast(dict[str, Any], msgspec.to_builtins(replace(self._empty, **values)))
+
+    @cached_property
+    def _value_of_empty(self) -> dict[str, Any]:
+        return cast(dict[str, Any], msgspec.to_builtins(self._empty))
 
     def shared(self, obj: S) -> Shared | None:
         if self.interned is None:
             return None
         attribute = self.interned.attribute
-        rest = replace(obj, **{attribute: getattr(self._empty, attribute)})
-        return Shared(self._field(attribute).name, getattr(obj, attribute), self.interned.interner, rest)
+        rest = replace(obj, metadata=ObjectMeta(), **{attribute: getattr(self._empty, attribute)})
+        return Shared(self._names[attribute], getattr(obj, attribute), self.interned.interner, rest)
 
     def default(self, obj: S) -> S:
         interned = self.interned

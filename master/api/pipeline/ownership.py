@@ -79,6 +79,7 @@ class Ownership:
         if shared is None:
             return self._new.texts(shape, *schema.differing(None, obj, shape.atoms), reset)
         texts = self._new.texts(shape, *schema.differing(None, shared.rest), reset)
+        texts["metadata"] = self._new.metadata(shape, obj.metadata)
         texts[shared.name] = shared.interner.result(shared.value, self._shared_text, shape, shared.name)
         return texts
 
