@@ -22,7 +22,7 @@ from tests.hosts import engine_of
 
 NODES = ("node1", "node2")
 CONTAINERS = 4
-"""Of each pod, besides its sandbox."""
+"""The containers of a pod, besides its sandbox."""
 PODS = 100
 CHURN_S = 120.0
 PERIOD_S = 0.5
