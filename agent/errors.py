@@ -12,6 +12,7 @@ AgentError
 ├── VolumeError           agent/volumes/errors.py: a volume cannot be prepared or cleaned
 ├── ContainerConfigError  agent/pods/errors.py: a container cannot be made from its spec
 ├── ImageMissing          agent/pods/errors.py: the image is missing and may not be pulled
+├── PullSecretError       agent/pods/errors.py: a pull secret cannot be read, or has not come yet
 ├── LogUnavailable        agent/pods/errors.py: there is no such log
 ├── ProcessUnavailable    agent/pods/errors.py: there is no such container for a process
 └── NoConnection          agent/pods/errors.py: the pod has no network

@@ -18,7 +18,7 @@ from agent.pods.imageaccess import is_verified
 from agent.pods.interface import ImageVerification
 from agent.pods.keyring import Candidate, candidates
 from agent.pods.pullrecords import PullRecords
-from agent.runtime.errors import ImageNotFound, InvalidImageName, PullFailed
+from agent.runtime.errors import ImageNotFound, InvalidImageName, PullDenied, PullFailed
 from agent.runtime.images import Pulled
 from agent.runtime.interface import Runtime
 
@@ -56,7 +56,15 @@ class Images:
             raise ImageMissing(f'Container image "{image}" is not present with pull policy of Never')
         self._events.normal("Pulling", f'Pulling image "{image}"', container=name)
         began = self._clock.monotonic()
-        pulled = await self._pull(image, present, self._candidates(pod, image, desired))
+        given = self._candidates(pod, image, desired)
+        try:
+            pulled = await self._pull(image, present, given)
+        except PullDenied as error:
+            if given or not pod.pull_secrets:
+                raise
+            names = ", ".join(pod.pull_secrets)
+            text = f"{error}; of the pod's pull secrets ({names}), none that exists is for this registry"
+            raise PullDenied(text) from error
         whole_s = self._clock.monotonic() - began
         times = f"{go_duration(pulled.took_s)} ({go_duration(whole_s)} including waiting)"
         text = f'Successfully pulled image "{image}" in {times}. Image size: {pulled.size_bytes} bytes.'
@@ -108,13 +116,14 @@ class Images:
         return pulled
 
     async def _tried(self, image: str, given: Iterable[Candidate]) -> tuple[Pulled, Candidate | None]:
-        """Try one after the other. If all fail, the last error has the texts of all."""
+        """Try one after the other, and at last those of the node. If all fail, the last error has the texts of all."""
         problems: list[str] = []
         for candidate in (*given, None):
-            if candidate is None and problems:
-                break  # as in Kubernetes, an image for which there are credentials is not pulled without
             credentials = candidate.credentials if candidate is not None else None
             try:
+                # As in Kubernetes, an image for which there are credentials is not pulled without.
+                if candidate is None and problems and not await self._runtime.images.has_own_credentials(image):
+                    break
                 return await self._runtime.images.pull(image, credentials), candidate
             except (PullFailed, ImageNotFound) as error:
                 problems.append(str(error))

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from agent.runtime.accounts import Accounts
 from agent.runtime.client import EngineClient, Request
 from agent.runtime.convert import image_from_inspect
+from agent.runtime.credentials import registry_auth
 from agent.runtime.errors import EngineFault, ImageNotFound, NoSuchContainer
 from agent.runtime.faults import faults, readable
 from agent.runtime.imagememory import Image, ImageMemory
@@ -74,6 +75,9 @@ class DockerImages:
         if pulled is None:
             raise EngineFault(f'image "{image}" was pulled, but the container engine does not have it')
         return Pulled(pulled.id, pulled.size_bytes, took_s)
+
+    async def has_own_credentials(self, image: str) -> bool:
+        return bool(await registry_auth(parse(image).host))
 
     async def load(self, archive: bytes) -> None:
         what = "load an image"

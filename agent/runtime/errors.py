@@ -5,6 +5,7 @@ RuntimeFault(AgentError)
 │   ├── EngineGone          no answer from the engine at all
 │   ├── EngineFault         the engine answered with an error of its own (5xx)
 │   ├── PullFailed          the registry could not be reached, or the transfer broke off
+│   │   └── PullDenied      the registry wants other credentials
 │   └── TimedOut            a call took longer than its deadline
 └── Permanent
     ├── ImageNotFound       neither the engine nor the registry has the image
@@ -43,6 +44,10 @@ class EngineFault(Retryable):
 
 class PullFailed(Retryable):
     """An image could not be pulled this time."""
+
+
+class PullDenied(PullFailed):
+    """The registry wants credentials, or others. Some say so of images that they do not have, too."""
 
 
 class TimedOut(Retryable):

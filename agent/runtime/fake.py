@@ -25,7 +25,7 @@ from agent.runtime.errors import (
     ImageNotFound,
     NoSuchContainer,
     NotRunning,
-    PullFailed,
+    PullDenied,
     RuntimeFault,
     StartRefused,
 )
@@ -57,6 +57,8 @@ class FakeRuntime:
         self.registry: dict[str, str] = {}
         self.accounts: dict[str, tuple[str, str]] = {}
         """User and password of images that need them."""
+        self.own_credentials: set[str] = set()
+        """The images that the host itself may pull."""
         self.tried: list[Credentials | None] = []
         """The credentials of all pulls."""
         self.records: dict[str, ContainerRecord] = {}
@@ -253,12 +255,17 @@ class FakeRuntime:
         parse(image)
         self.tried.append(credentials)
         allowed = self.accounts.get(image)
+        if credentials is None and image in self.own_credentials:
+            allowed = None
         if allowed is not None and (credentials is None or (credentials.username, credentials.password) != allowed):
-            raise PullFailed("unauthorized")
+            raise PullDenied("unauthorized")
         if image not in self.registry:
             raise ImageNotFound(f"manifest for {image} not found")
         self.present[image] = self.registry[image]
         return Pulled(self.present[image], size_bytes=4321, took_s=1.5)
+
+    async def has_own_credentials(self, image: str) -> bool:
+        return image in self.own_credentials
 
     async def load(self, archive: bytes) -> None:
         await self._called("load", "")

@@ -57,6 +57,10 @@ class Images(Protocol):
         """
         ...
 
+    async def has_own_credentials(self, image: str) -> bool:
+        """Whether the engine's host has credentials for the image's registry. Raises InvalidImageName, PullFailed."""
+        ...
+
     async def load(self, archive: bytes) -> None:
         """Load the images of an archive in the format of `docker save`."""
         ...

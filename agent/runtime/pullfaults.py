@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from agent.runtime.errors import ImageNotFound, InvalidImageName, PullFailed, RuntimeFault
+from agent.runtime.errors import ImageNotFound, InvalidImageName, PullDenied, PullFailed, RuntimeFault
 from agent.runtime.references import Reference, divided
 
 _CAUSES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
@@ -99,9 +99,9 @@ def pull_fault(text: str, image: str, reference: Reference, *, source: str) -> R
     if any(each in lower for each in _OTHER_PLATFORM):
         return ImageNotFound(message("the registry {host} does not have it for this node's platform"))
     if any(each in lower for each in _MISSING_OR_DENIED):
-        return ImageNotFound(message(f"the registry {{host}} does not have it, or denies access {credentials}"))
+        return PullDenied(message(f"the registry {{host}} does not have it, or denies access {credentials}"))
     if any(each in lower for each in _DENIED):
-        return PullFailed(message(f"the registry {{host}} denies access {credentials}"))
+        return PullDenied(message(f"the registry {{host}} denies access {credentials}"))
     if any(each in lower for each in _MISSING):
         return ImageNotFound(message("the registry {host} does not have it"))
     return PullFailed(text)

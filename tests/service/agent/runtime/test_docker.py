@@ -161,6 +161,8 @@ async def test_the_hosts_credentials_are_sent_to_their_registry_only(
     assert (values["username"], values["password"]) == ("me", "r.example")
     await runtime.images.pull("other.example/app:1")
     assert "X-Registry-Auth" not in engine.headers
+    assert await runtime.images.has_own_credentials("r.example/app:1")
+    assert not await runtime.images.has_own_credentials("other.example/app:1")
 
 
 @pytest.mark.parametrize("answer", ["[]", "{}", "nonsense", '{"Username": "me"}'])

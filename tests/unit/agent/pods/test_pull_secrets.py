@@ -37,11 +37,28 @@ async def test_the_secrets_are_tried_until_one_is_right(bed: Bed) -> None:
         assert [each and each.source for each in bed.engine.tried] == ['secret "default/a"', 'secret "default/b"']
 
 
+async def test_the_credentials_of_the_node_are_tried_at_last(bed: Bed) -> None:
+    lock(bed)
+    bed.engine.own_credentials = {IMAGE}
+    async with bed.running(private("a"), secrets=secret("a", "me", "wrong")):
+        assert isinstance(bed.state(), Running)
+        assert [each and each.source for each in bed.engine.tried] == ['secret "default/a"', None]
+
+
 async def test_an_image_without_a_matching_secret_is_pulled_without_credentials(bed: Bed) -> None:
     bed.engine.registry["other.example/app:1"] = "sha256:app"
     web = pod(containers=(Container("app", "other.example/app:1"),), pull_secrets=("a",))
     async with bed.running(web, secrets=secret("a", "me", "right")):
         assert isinstance(bed.state(), Running) and bed.engine.tried == [None]
+
+
+async def test_a_denied_pull_says_that_no_secret_was_for_the_registry(bed: Bed) -> None:
+    bed.engine.registry["other.example/app:1"] = "sha256:app"
+    bed.engine.accounts["other.example/app:1"] = ("me", "right")
+    web = pod(containers=(Container("app", "other.example/app:1"),), pull_secrets=("a", "gone"))
+    async with bed.running(web, secrets=secret("a", "me", "right")):
+        text = "unauthorized; of the pod's pull secrets (a, gone), none that exists is for this registry"
+        assert bed.state() == Waiting("ErrImagePull", text)
 
 
 async def test_a_missing_secret_is_an_event_and_the_pull_is_tried_all_the_same(bed: Bed) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.runtime.errors import ImageNotFound, PullFailed, RuntimeFault
+from agent.runtime.errors import ImageNotFound, PullDenied, PullFailed, RuntimeFault
 from agent.runtime.pullfaults import pull_fault
 from agent.runtime.references import parse
 
@@ -44,17 +44,17 @@ DOCKER = [
     (GET + "http: server gave HTTP response to HTTPS client", PullFailed, TLS),
     (GET + "remote error: tls: handshake failure", PullFailed, TLS),
     (GET + r'net/http: HTTP/1.x transport connection broken: malformed HTTP response "\x15\x03"', PullFailed, TLS),
-    (GET + "no basic auth credentials", PullFailed, DENIED),
-    ("unauthorized: authentication required", PullFailed, DENIED),
-    ("unauthorized: access to the requested resource is not authorized", PullFailed, DENIED),
-    ("denied: denied", PullFailed, DENIED),
+    (GET + "no basic auth credentials", PullDenied, DENIED),
+    ("unauthorized: authentication required", PullDenied, DENIED),
+    ("unauthorized: access to the requested resource is not authorized", PullDenied, DENIED),
+    ("denied: denied", PullDenied, DENIED),
     (
         "pull access denied for r.example:5000/team/app, repository does not exist or may require 'docker login': "
         "denied: requested access to the resource is denied",
-        ImageNotFound,
+        PullDenied,
         EITHER,
     ),
-    ("repository r.example:5000/team/app not found: does not exist or no pull access", ImageNotFound, EITHER),
+    ("repository r.example:5000/team/app not found: does not exist or no pull access", PullDenied, EITHER),
     ("manifest for r.example:5000/team/app:1 not found: manifest unknown: manifest unknown", ImageNotFound, MISSING),
     ("name unknown: repository name not known to registry", ImageNotFound, MISSING),
     (
@@ -91,16 +91,16 @@ CONTAINERD = [
     (
         f'failed to resolve reference "{IMAGE}": pull access denied, repository does not exist or may require '
         "authorization: server message: insufficient_scope: authorization failed",
-        ImageNotFound,
+        PullDenied,
         EITHER,
     ),
     (
         "failed to authorize: failed to fetch anonymous token: unexpected status from GET request to "
         "https://auth.example/token: 401 Unauthorized",
-        PullFailed,
+        PullDenied,
         DENIED,
     ),
-    (f"unexpected status from HEAD request to {MANIFEST}: 403 Forbidden", PullFailed, DENIED),
+    (f"unexpected status from HEAD request to {MANIFEST}: 403 Forbidden", PullDenied, DENIED),
     (f"unexpected status from HEAD request to {MANIFEST}: 429 Too Many Requests", PullFailed, RATE),
 ]
 """Docker with the image store of containerd."""
@@ -119,10 +119,10 @@ PODMAN = [
         TLS,
     ),
     (f"reading manifest 1 in {IMAGE[:-2]}: manifest unknown", ImageNotFound, MISSING),
-    (f"reading manifest 1 in {IMAGE[:-2]}: authentication required", PullFailed, DENIED),
-    (f"reading manifest 1 in {IMAGE[:-2]}: requested access to the resource is denied", ImageNotFound, EITHER),
-    ("unable to retrieve auth token: invalid username/password: unauthorized: incorrect username", PullFailed, DENIED),
-    ("Requesting bearer token: invalid status code from registry 403 (Forbidden)", PullFailed, DENIED),
+    (f"reading manifest 1 in {IMAGE[:-2]}: authentication required", PullDenied, DENIED),
+    (f"reading manifest 1 in {IMAGE[:-2]}: requested access to the resource is denied", PullDenied, EITHER),
+    ("unable to retrieve auth token: invalid username/password: unauthorized: incorrect username", PullDenied, DENIED),
+    ("Requesting bearer token: invalid status code from registry 403 (Forbidden)", PullDenied, DENIED),
     ("reading blob sha256:1: fetching blob: received unexpected HTTP status: 502 Bad Gateway", PullFailed, FAILS),
     (
         'choosing an image from manifest list: no image found in image index for architecture arm64, variant "v8"',
