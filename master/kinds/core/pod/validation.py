@@ -85,7 +85,8 @@ def _hostname_override(spec: PodSpec, at: str, findings: Findings) -> None:
         findings.forbidden(at, "may not be specified when hostNetwork is true")
     if len(name) > _LONGEST_HOSTNAME:
         findings.too_long(at, _LONGEST_HOSTNAME)
-    findings.form(at, name, dns_subdomain(name))
+    else:
+        findings.form(at, name, dns_subdomain(name))
 
 
 def _names(spec: PodSpec, at: str, findings: Findings) -> None:
