@@ -14,6 +14,8 @@ class EmptyDir:
 
     medium: str = ""
     size_limit_bytes: int = 0
+    mode: int = 0o777
+    """Permission bits, up to 01777."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ is evicted (agent/pods/storage.py).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from agent.amounts import memory_limit_of
 from agent.model import EmptyDir
 from agent.volumes.errors import VolumeError
 from agent.volumes.interface import MemoryFiles, VolumeContext
 from agent.volumes.ownership import WRITABLE, give_to
+
+_MOST_BITS: Final = 0o1777
 
 
 class EmptyDirKind:
@@ -23,12 +26,15 @@ class EmptyDirKind:
 
     def prepare(self, source: EmptyDir, context: VolumeContext) -> Path:
         group = context.pod.fs_group
+        if not 0 <= source.mode <= _MOST_BITS:
+            raise VolumeError(f'volume "{context.name}": mode {source.mode:o} is not between 0 and 1777')
         if source.medium not in ("", "Memory"):
             raise VolumeError(f'volume "{context.name}": emptyDir medium "{source.medium}" is not supported')
         if source.medium == "Memory":
-            self._memory.mount(context.directory, size_bytes=_memory_size(source, context), group=group)
+            size_bytes = _memory_size(source, context)
+            self._memory.mount(context.directory, size_bytes=size_bytes, group=group, mode=source.mode)
         elif not context.directory.is_dir():
-            _make(context.directory, group)
+            _make(context.directory, source.mode, group)
         return context.directory
 
 
@@ -39,11 +45,11 @@ def _memory_size(source: EmptyDir, context: VolumeContext) -> int:
     return min((bound for bound in bounds if bound > 0), default=0)
 
 
-def _make(directory: Path, group: int | None) -> None:
-    """Create it atomically with its mode and group: as in Kubernetes, every user may write to it."""
+def _make(directory: Path, mode: int, group: int | None) -> None:
+    """Create it atomically with its mode and group."""
     fresh = directory.with_name(f"{directory.name}.new")  # a volume's name has no dot
     fresh.mkdir(parents=True, exist_ok=True)
-    fresh.chmod(0o777)  # mkdir applies the umask to its mode
+    fresh.chmod(mode)  # mkdir applies the umask to its mode
     if group is not None:
         give_to(fresh, group, WRITABLE)
     fresh.rename(directory)

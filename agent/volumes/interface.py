@@ -52,10 +52,10 @@ class VolumeKind(Protocol[S_contra]):
 class MemoryFiles(Protocol):
     """File systems in memory."""
 
-    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None) -> None:
+    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None, mode: int = 0o777) -> None:
         """Mount one at the directory (created if missing) unless it is mounted; size 0: the kernel's default.
 
-        Every user may write to it. With a group, it belongs to that group, and so does what is created in it.
+        With a group, it belongs to that group, which may write to it, and so does what is created in it.
         """
         ...
 

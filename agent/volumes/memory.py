@@ -9,17 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.volumes.errors import VolumeError
+from agent.volumes.ownership import OF_GROUP
 from hull import mounts
 
 
 class TmpfsFiles:
     """tmpfs, by mount(2) and umount2(2): a command for each new pod would take longer than all else of its volumes."""
 
-    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None) -> None:
+    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None, mode: int = 0o777) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if mounts.is_mount(directory):
             return
-        options = "mode=0777" if group is None else f"mode=2777,gid={group}"
+        options = f"mode={mode:o}" if group is None else f"mode={mode | OF_GROUP:o},gid={group}"
         options += f",size={size_bytes}" if size_bytes else ""
         try:
             mounts.in_memory(directory, options)

@@ -18,6 +18,8 @@ READABLE: Final = 0o440
 WRITABLE: Final = 0o660
 """The same for a writable volume."""
 _SEARCHABLE: Final = 0o110
+OF_GROUP: Final = WRITABLE | _SEARCHABLE | stat.S_ISGID
+"""What a writable directory of the group has at least."""
 _DEEPEST: Final = 100
 """Levels of directories. Each needs an open file."""
 _ENTRY: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -5,6 +5,8 @@ A volume with a source that only a newer master knows becomes unsupported: its p
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent import model
 from proto.gen import desired_pb2
 
@@ -32,7 +34,7 @@ def _source(volume: desired_pb2.Volume) -> model.VolumeSource:
         case "secret":
             return model.FilesVolume((_keys(volume.secret, secret=True),), volume.secret.default_mode)
         case "empty_dir":
-            return model.EmptyDir(volume.empty_dir.medium, volume.empty_dir.size_limit_bytes)
+            return _empty_dir(volume.empty_dir)
         case "projected":
             return _projected(volume.projected)
         case "nfs":
@@ -45,6 +47,11 @@ def _source(volume: desired_pb2.Volume) -> model.VolumeSource:
             return model.WaitingVolume(volume.waiting)
         case _:
             return model.UnsupportedVolume(volume.unsupported or _UNKNOWN)
+
+
+def _empty_dir(source: desired_pb2.Volume.EmptyDir) -> model.EmptyDir:
+    made = model.EmptyDir(source.medium, source.size_limit_bytes)
+    return replace(made, mode=source.mode) if source.HasField("mode") else made
 
 
 def _projected(volume: desired_pb2.Volume.Projected) -> model.VolumeSource:

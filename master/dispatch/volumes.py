@@ -91,7 +91,7 @@ def _set_claimed(message: wire.Volume, volume: Volume, claimed: Claimed) -> None
 
 def _empty_dir(source: EmptyDirVolumeSource) -> wire.Volume.EmptyDir:
     size = 0 if source.size_limit is None else bytes_of(str(source.size_limit))
-    return wire.Volume.EmptyDir(medium=source.medium, size_limit_bytes=size)
+    return wire.Volume.EmptyDir(medium=source.medium, size_limit_bytes=size, mode=source.mode)
 
 
 def _set_projected(message: wire.Volume, source: ProjectedVolumeSource, containers: Iterable[Container]) -> None:

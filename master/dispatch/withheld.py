@@ -91,6 +91,8 @@ def _of_volumes(pod: wire.Pod) -> Iterator[str]:
     for volume in pod.volumes:
         if volume.HasField("projected"):
             yield "downwardAPI and projected volumes"
+        if volume.empty_dir.HasField("mode"):
+            yield "emptyDir.mode"
         for keys in (volume.config_map, volume.secret):
             if any(item.HasField("mode") for item in keys.items):
                 yield "items[].mode"

@@ -465,12 +465,14 @@ class KeyToPath(_message.Message):
 class Volume(_message.Message):
     __slots__ = ("name", "read_only", "owned_by_group", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting", "image")
     class EmptyDir(_message.Message):
-        __slots__ = ("medium", "size_limit_bytes")
+        __slots__ = ("medium", "size_limit_bytes", "mode")
         MEDIUM_FIELD_NUMBER: _ClassVar[int]
         SIZE_LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+        MODE_FIELD_NUMBER: _ClassVar[int]
         medium: str
         size_limit_bytes: int
-        def __init__(self, medium: _Optional[str] = ..., size_limit_bytes: _Optional[int] = ...) -> None: ...
+        mode: int
+        def __init__(self, medium: _Optional[str] = ..., size_limit_bytes: _Optional[int] = ..., mode: _Optional[int] = ...) -> None: ...
     class HostPath(_message.Message):
         __slots__ = ("path", "type")
         PATH_FIELD_NUMBER: _ClassVar[int]

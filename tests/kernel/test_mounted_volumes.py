@@ -130,6 +130,19 @@ def test_a_file_system_in_memory_has_its_size_and_its_group_and_is_mounted_once(
     files.unmount(directory)
 
 
+@pytest.mark.parametrize(
+    ("mode", "group", "expected"),
+    [(0o777, None, 0o777), (0o777, 5, 0o2777), (0o1700, None, 0o1700), (0o700, 5, 0o2770)],
+)
+def test_a_volume_in_memory_has_its_mode(tmp_path: Path, mode: int, group: int | None, expected: int) -> None:
+    volume, files = tmp_path / "volume", TmpfsFiles()
+    files.mount(volume, size_bytes=0, group=group, mode=mode)
+    try:
+        assert stat.S_IMODE(volume.stat().st_mode) == expected
+    finally:
+        files.unmount(volume)
+
+
 def test_a_read_only_tree_leaves_the_original_as_it_is(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "below").mkdir(parents=True)

@@ -164,9 +164,11 @@ class FakeMemoryFiles:
     def __init__(self) -> None:
         self.mounted: dict[Path, int] = {}
         self.groups: dict[Path, int | None] = {}
+        self.modes: dict[Path, int] = {}
 
-    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None) -> None:
+    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None, mode: int = 0o777) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self.modes.setdefault(directory, mode)
         self.mounted.setdefault(directory, size_bytes)
         self.groups.setdefault(directory, group)
 

@@ -39,7 +39,7 @@ from master.kinds.core.pod.storage import (
     VsphereVirtualDiskVolumeSource,
 )
 from master.objects.meta import Model, always
-from master.objects.scalars import Id, Mode, Quantity, Required, choice, inert, refused
+from master.objects.scalars import Id, Mode, Quantity, Required, choice, inert, number_within, refused
 
 # The node does not refuse such a pod at once: its containers wait, with the reason, until the pod is deleted.
 _WAITS = refused("the volume would have this source; the pod waits, and its containers say why")
@@ -49,14 +49,15 @@ class EmptyDirVolumeSource(Model, frozen=True, kw_only=True):
     """A directory that is empty at first and exists as long as the pod.
 
     `medium` "" is a directory on the node's disk, Memory a tmpfs. `sizeLimit` is in bytes, such as `1Gi`: a pod that
-    writes more to a disk is evicted. `mode` has the permission bits of the directory.
+    writes more to a disk is evicted. `mode` has the permission bits of the directory,
+    0 to 01777 (octal, default 0777).
     """
 
     medium: Annotated[
         str, refused("the volume would be in huge pages; the pod waits", values=("HugePages", "HugePages-*"))
     ] = ""
     size_limit: Quantity | None = None
-    mode: Annotated[Mode, inert("the directory would have these permission bits")] | None = None
+    mode: Annotated[int, number_within(0, 0o1777, bits=32)] | None = None
 
 
 class HostPathVolumeSource(Model, frozen=True, kw_only=True):

@@ -112,6 +112,16 @@ async def test_an_empty_dir_belongs_to_the_group_of_the_pod(bed: Bed) -> None:
     assert bed.memory.groups == {memory: GROUP}
 
 
+@pytest.mark.parametrize(
+    ("mode", "group", "expected"),
+    [(0o1777, None, 0o1777), (0o700, None, 0o700), (0o700, GROUP, 0o2770), (0, None, 0)],
+)
+async def test_an_empty_dir_has_the_mode_of_its_volume(bed: Bed, mode: int, group: int | None, expected: int) -> None:
+    assert mode_of(await bed.prepare(EmptyDir(mode=mode), group=group)) == expected
+    memory = await bed.prepare(EmptyDir("Memory", mode=mode), group=group)
+    assert bed.memory.modes == {memory: mode}
+
+
 async def test_memory_volume_is_mounted_with_its_size_and_unmounted(bed: Bed) -> None:
     path = await bed.prepare(EmptyDir("Memory", 4096))
     assert bed.memory.mounted == {path: 4096}

@@ -38,7 +38,7 @@ def test_pod() -> None:
             )
         ],
         volumes=[
-            desired_pb2.Volume(name="e", empty_dir=desired_pb2.Volume.EmptyDir(medium="Memory")),
+            desired_pb2.Volume(name="e", empty_dir=desired_pb2.Volume.EmptyDir(medium="Memory", mode=0)),
             desired_pb2.Volume(name="h", host_path=desired_pb2.Volume.HostPath(path="/x"), owned_by_group=True),
             desired_pb2.Volume(name="s", secret=desired_pb2.Volume.Keys(name="pw", default_mode=0o600)),
             desired_pb2.Volume(name="n", unsupported="nfs"),
@@ -61,7 +61,7 @@ def test_pod() -> None:
     )
     assert [volume.name for volume in pod.volumes if volume.owned_by_group] == ["h"]
     assert [volume.source for volume in pod.volumes] == [
-        model.EmptyDir("Memory"),
+        model.EmptyDir("Memory", mode=0),
         model.HostPath("/x"),
         model.FilesVolume((model.KeysSource("pw", secret=True),), 0o600),
         model.UnsupportedVolume("nfs"),

@@ -37,8 +37,8 @@ PROJECTED = wire.Volume.Projected
     [
         pytest.param(Volume(name="v"), wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir()), id="none"),
         pytest.param(
-            Volume(name="v", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit="1Mi")),
-            wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir(medium="Memory", size_limit_bytes=1 << 20)),
+            Volume(name="v", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit="1Mi", mode=0)),
+            wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir(medium="Memory", size_limit_bytes=1 << 20, mode=0)),
             id="emptyDir",
         ),
         pytest.param(

@@ -20,7 +20,7 @@ from master.kinds.core.pod.keys import FileKeySelector, KeyToPath, ResourceField
 from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus, Sysctl
 from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile, SELinuxOptions
 from master.kinds.core.pod.projected import DownwardAPIVolumeSource
-from master.kinds.core.pod.volume import SecretVolumeSource, Volume, VolumeMount
+from master.kinds.core.pod.volume import EmptyDirVolumeSource, SecretVolumeSource, Volume, VolumeMount
 from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
@@ -89,6 +89,7 @@ SETTINGS = {
     "seccompProfile": pod(SecurityContext(seccomp_profile=SeccompProfile(type="Unconfined"))),
     "appArmorProfile": pod(SecurityContext(app_armor_profile=AppArmorProfile(type="RuntimeDefault"))),
     "seLinuxOptions": context(se_linux_options=SELinuxOptions(level="s0")),
+    "emptyDir.mode": pod(volumes=(Volume(name="v", empty_dir=EmptyDirVolumeSource(mode=0)),)),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
     "fileKeyRef": pod(
         containers=(
