@@ -106,7 +106,7 @@ def _claim(pod: Pod, name: str, template: PersistentVolumeClaimTemplate) -> Unty
 def _keys(entry: Entry) -> Iterable[ObjectKey]:
     """The pods that may lack a claim. Most pods have no ephemeral volume; their objects are not decoded for that."""
     if entry.kind is POD:
-        return [(entry.namespace, entry.name)] if b'"ephemeral":' in entry.raw else []
+        return [(entry.namespace, entry.name)] if b'"ephemeral":' in entry.lean else []
     owners = (owner for owner in entry.meta.owner_references if owner.kind == "Pod" and owner.controller)
     return [(entry.namespace, owner.name) for owner in owners]
 
