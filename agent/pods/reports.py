@@ -1,6 +1,7 @@
 """The reports of one pod: which statuses the master gets, and the events of containers that back off.
 
-Owns the last status. A status that knows less than the master does is not reported.
+Owns the last status. A status that knows less than the master does is not reported. One that only shows that a pod is
+being started waits a little: most pods run soon, and a report costs the node and the master as much as a step does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from agent.runtime.interface import Runtime
 from agent.runtime.records import ContainerId
 from agent.statuses import PodStatus, Waiting
 
+PROGRESS_S: Final = 0.2
+"""How long a status waits that only shows progress."""
+
+_STARTING: Final = frozenset({Waiting("ContainerCreating"), Waiting("PodInitializing")})
 _ENDED: Final = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 
 
@@ -35,9 +40,15 @@ class Reports:
         self._messages: dict[tuple[str, int], str] = {}
         self.status: PodStatus | None = None
         """The last status reported."""
+        self._present: PodStatus | None = None
+        self._held_since = 0.0
+        """When the first change occurred that has not been reported; 0.0: there is none."""
 
-    def report(self, pod: Pod, observed: Observed, memory: Memory, *, now: float, host_ip: str) -> None:
-        """Report the present status if it differs from the last one and can be relied on."""
+    def report(self, pod: Pod, observed: Observed, memory: Memory, *, now: float, host_ip: str) -> float:
+        """Report the present status if it differs from the last one and can be relied on.
+
+        Returns when to call this again, as it only shows progress; 0.0: after the next change.
+        """
         status = pod_status(
             pod,
             observed,
@@ -46,19 +57,28 @@ class Reports:
             host_ip=host_ip,
             engine=self._runtime.name,
             message_of=self._message_of,
-            previous=self.status,
+            previous=self._present,
         )
         if (memory.ended or pod.ended_phase) and status.phase not in _ENDED and not observed.running:
-            return  # the containers that show how it ended are gone: the master has the better status
+            return 0.0  # the containers that show how it ended are gone: the master has the better status
         if self.status is None and observed.running and not observed.address and NETWORK_KEY in memory.busy:
             # Containers of an earlier agent. A status without the address would remove the pod from its services.
-            return
+            return 0.0
         if pod.deleted and self._has_lost_some(pod, observed):
-            return  # containers have been removed: the last status still says how they ended
-        if status != self.status:
-            self.status = status
-            self._reporter.report(status)
+            return 0.0  # containers have been removed: the last status still says how they ended
         self._report_crash_loops(pod, observed, memory, now)
+        self._present = status
+        if status == self.status:
+            self._held_since = 0.0
+            return 0.0
+        if _shows_progress(status) and not pod.deleted:
+            self._held_since = self._held_since or now
+            if self._held_since <= now < self._held_since + PROGRESS_S:
+                return self._held_since + PROGRESS_S
+        self._held_since = 0.0
+        self.status = status
+        self._reporter.report(status)
+        return 0.0
 
     def forget_messages(self) -> None:
         """A termination message has changed, or an instance is gone and its number may be used again."""
@@ -93,3 +113,8 @@ class Reports:
         if key not in self._messages:
             self._messages[key] = self._files.termination_message(container, attempt)
         return self._messages[key]
+
+
+def _shows_progress(status: PodStatus) -> bool:
+    """Whether it only says that the pod is being started."""
+    return status.phase is PodPhase.PENDING and all(each.state in _STARTING for each in status.all_containers)

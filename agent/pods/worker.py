@@ -183,8 +183,8 @@ class PodWorker:
                         self._start(group, action)
                     self._probing.sync(self._pod, self._view.observed(), self._memory, now, group)
                 self._announce_backoffs(now)
-                self._report()
-                await self._wait(step.wake_at)
+                report_at = self._report()
+                await self._wait(min(filter(None, (step.wake_at, report_at)), default=None))
 
     def _now(self) -> float:
         """The wall clock's time. If the clock was set, shift the remembered times, so that waits keep their length."""
@@ -364,14 +364,15 @@ class PodWorker:
 
     # --- reports ---------------------------------------------------------------------------------------------------
 
-    def _report(self) -> None:
+    def _report(self) -> float:
+        """Report the status if it is time to; otherwise returns when that is."""
         if not self._pod.name or not self._pod.containers:
-            return  # known by its containers only: the master does not expect its status
+            return 0.0  # known by its containers only: the master does not expect its status
         now = self._now()
         observed = self._view.observed()
         if finished(self._pod, observed):
             self._memory = replace(self._memory, ended=True)
-        self._reports.report(self._pod, observed, self._memory, now=now, host_ip=self._desired.host_ip)
+        return self._reports.report(self._pod, observed, self._memory, now=now, host_ip=self._desired.host_ip)
 
 
 def _acted_on(pod: Pod) -> Pod:

@@ -35,6 +35,7 @@ from proto.gen import session_pb2
 
 HELLO_TIMEOUT_S: Final = 5.0
 REPORT_TIMEOUT_S: Final = 20.0
+EVENT_PAUSE_S: Final = 0.1
 REFUSED_RETRY_S: Final = 10.0
 """Long, as a refusal lasts until an administrator does something."""
 MAX_WAIT_S: Final = 30.0
@@ -332,6 +333,8 @@ class _Conversation:
     async def _report_events(self) -> None:
         while True:
             await self._reports.events_waiting.wait()
+            # More may follow, and the status of a pod, which its users wait for, goes first.
+            await self._clock.sleep(EVENT_PAUSE_S)
             batch = self._reports.take_events()
             try:
                 await self._master.report_events(

@@ -8,6 +8,7 @@ import pytest
 
 from agent.model import Container, ObjectRef, Pod, PodUid, PullPolicy, Secret
 from agent.pods.interface import ImageVerification
+from agent.pods.reports import PROGRESS_S
 from agent.statuses import Running, Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE as PRELOADED
@@ -115,6 +116,7 @@ async def test_an_agent_that_dies_during_a_pull_opens_nothing(bed: Bed) -> None:
     lock(bed)
     bed.engine.stick("pull")
     async with bed.running(private("a"), secrets=KEY):
+        await bed.clock.advance(PROGRESS_S)
         assert isinstance(bed.state(), Waiting)
     bed.engine.present[IMAGE] = "sha256:app"  # the engine has gone on
     bed.engine.unstick("pull")

@@ -26,7 +26,7 @@ async def test_a_new_image_replaces_the_container_and_the_pod_goes_on(bed: Bed, 
         assert (status.phase, status.containers[0].restart_count) == (PodPhase.RUNNING, 1)
         assert isinstance(bed.state(), Running) and bed.ready()
         assert bed.engine.named("app_1")[0].image == NEWER
-        assert {each.phase for each in bed.reporter.history} == {PodPhase.PENDING, PodPhase.RUNNING}
+        assert {each.phase for each in bed.reporter.history} <= {PodPhase.PENDING, PodPhase.RUNNING}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
