@@ -25,6 +25,7 @@ from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
 from agent.session.tokens import SessionTokens
+from agent.shutdown import Shutdown
 from agent.usage.cadvisor import Facts
 from agent.usage.meter import Meter
 from agent.usagepages import add_pages
@@ -41,8 +42,10 @@ from netstack.rulesmonitor import RulesMonitor
 log = logging.getLogger(__name__)
 
 
-def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: AsyncExitStack) -> tuple[Node, SessionLoop]:
-    """The node and its session, ready to run; `stack` closes the resources that they hold."""
+def assemble(
+    config: AgentConfig, identity: Identity, clock: Clock, stack: AsyncExitStack
+) -> tuple[Node, SessionLoop, Shutdown]:
+    """The node, its session and its shutdown, ready to run; `stack` closes the resources that they hold."""
     desired = DesiredState()
     reports = ReportQueue(desired.ref)
     vitals = Vitals(config)
@@ -88,7 +91,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         version=host.agent_version(),
     )
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock, tokens=tokens)
-    return node, session
+    return node, session, Shutdown(config, node, pods, reports, clock)
 
 
 def _network(config: AgentConfig, node: Node, relay: Relay, clock: Clock) -> AgentNetwork:

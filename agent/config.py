@@ -23,6 +23,8 @@ _POD_SYSCTLS: Final = ("net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqu
 
 
 _LONGEST_BACKOFF_S: Final = 300
+_LONGEST_SHUTDOWN_S: Final = 1200
+"""After half an hour, systemd ends a shutdown by force."""
 _IMAGE_NAME: Final = re.compile(r"[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 
 
@@ -74,6 +76,13 @@ class AgentConfig:
     preloaded_images_verification_allowlist: tuple[str, ...] = ()
     """With NeverVerifyAllowlistedImages: the images for which pods need no credentials, by their whole name without a
     tag, such as `docker.io/library/nginx`. A name that ends with `/*` stands for all that begin so."""
+    shutdown_grace_period_s: int = 0
+    """Seconds that all pods together get to end when the host shuts down, up to 1200 (`shutdownGracePeriod` of
+    Kubernetes). They have failed then, and are replaced elsewhere. 0: the engine ends them, and the agent starts them
+    again after a reboot. The host has to run systemd, and a Docker whose unit is `docker.service`."""
+    shutdown_grace_period_critical_pods_s: int = 0
+    """How many of these seconds are for the pods with one of the priority classes system-cluster-critical and
+    system-node-critical, which end after the others (`shutdownGracePeriodCriticalPods` of Kubernetes)."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
@@ -133,6 +142,14 @@ def _check(config: AgentConfig) -> None:
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")
     _check_allowlist(config.preloaded_images_verification_allowlist)
+    _check_shutdown(config)
+
+
+def _check_shutdown(config: AgentConfig) -> None:
+    if not 0 <= config.shutdown_grace_period_s <= _LONGEST_SHUTDOWN_S:
+        raise ValueError(f"shutdown_grace_period_s: must be from 0 to {_LONGEST_SHUTDOWN_S}")
+    if not 0 <= config.shutdown_grace_period_critical_pods_s <= config.shutdown_grace_period_s:
+        raise ValueError("shutdown_grace_period_critical_pods_s: must be from 0 to shutdown_grace_period_s")
 
 
 def _check_allowlist(patterns: tuple[str, ...]) -> None:

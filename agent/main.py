@@ -127,7 +127,7 @@ async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        node, session = assemble(config, identity, SystemClock(), stack)
+        node, session, shutdown = assemble(config, identity, SystemClock(), stack)
         left = False
 
         async def hold_session() -> None:
@@ -150,6 +150,8 @@ async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised
                 group.create_task(supervise(), name="supervisor"),
             ]
             await stopping.wait()
+            if not left:
+                await shutdown.run()
             for task in tasks:
                 task.cancel()
     if not left:

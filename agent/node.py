@@ -55,6 +55,7 @@ class _Health:
     network: str = "no snapshot has come from the master yet"
     audit: str = ""
     engine: str = "the engine has not answered yet"
+    shutdown: str = ""
     disk: str = ""
     """Reported as DiskPressure: running pods do not need the agent's files."""
 
@@ -216,6 +217,11 @@ class Node:
         """A node port or host port does not answer on the loopback; becomes an event for people."""
         self._warn("CannotOpenPort", problem)
 
+    def shutting_down(self) -> None:
+        """The host is shutting down: the node is not Ready any more. The message is the kubelet's."""
+        self._health.shutdown = "node is shutting down"
+        self._beat_now.set()
+
     def _warn(self, reason: str, message: str) -> None:
         """Report an event about this node."""
         name, now = self._config.node_name, self._clock.wall()
@@ -345,7 +351,7 @@ class Node:
 
     def _conditions(self) -> tuple[Condition, ...]:
         health = self._health
-        problem = "; ".join(filter(None, (health.engine, health.network, health.audit)))
+        problem = "; ".join(filter(None, (health.shutdown, health.engine, health.network, health.audit)))
         ready = Condition(
             type="Ready",
             status="False" if problem else "True",

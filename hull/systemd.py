@@ -25,6 +25,11 @@ def runs_this_host() -> bool:
     return RUNTIME.is_dir() and shutil.which("systemctl") is not None
 
 
+def is_shutting_down(run: Run) -> bool:
+    """Whether this host is about to be powered off or rebooted. Raises what `run` raises."""
+    return run("systemctl", "show", "--property=SystemState").strip() == "SystemState=stopping"
+
+
 @dataclass(frozen=True, slots=True)
 class UnitState:
     """A unit's state at one moment. `active`, `sub` and `result` are systemd's ActiveState, SubState and Result."""

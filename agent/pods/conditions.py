@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from agent.model import Pod, PodPhase, RestartRule
+from agent.pods.verdict import Verdict
 from agent.statuses import Condition, ContainerStatus, PodStatus
 
 _ENDED: Final = {PodPhase.SUCCEEDED: "PodCompleted", PodPhase.FAILED: "PodFailed"}
@@ -22,6 +23,7 @@ def conditions(
     incomplete: Iterable[str] | None,
     lasting: Iterable[ContainerStatus],
     restarting: bool,
+    verdict: Verdict | None,
     now: float,
     previous: PodStatus | None,
 ) -> tuple[Condition, ...]:
@@ -29,13 +31,15 @@ def conditions(
 
     `connected`: the sandbox runs and has its network. `incomplete`: the init containers that are not done; None: they
     need not be done any more. `lasting`: the containers that have to be ready. `restarting`: all containers are being
-    restarted by a rule. Conditions keep the time of their last transition from `previous`.
+    restarted by a rule. `verdict`: why the pod has to end. Conditions keep the time of their last
+    transition from `previous`.
     """
     fresh = (
         Condition("PodReadyToStartContainers", "True" if connected else "False"),
         _initialized(phase, incomplete),
         *_ready(phase, lasting),
         *_restarting(pod, phase, restarting=restarting),
+        *_disrupted(verdict),
     )
     return tuple(_dated(condition, now, previous) for condition in fresh)
 
@@ -68,6 +72,12 @@ def _restarting(pod: Pod, phase: PodPhase, *, restarting: bool) -> Iterator[Cond
         yield Condition("AllContainersRestarting", "True", "RestartAllContainersStarted", text)
     else:
         yield Condition("AllContainersRestarting", "False", _ENDED.get(phase, ""))
+
+
+def _disrupted(verdict: Verdict | None) -> Iterator[Condition]:
+    """Only pods that end by no fault of their own have this condition."""
+    if verdict is not None and verdict.disruption:
+        yield Condition("DisruptionTarget", "True", verdict.disruption, verdict.message)
 
 
 def _dated(condition: Condition, now: float, previous: PodStatus | None) -> Condition:

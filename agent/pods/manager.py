@@ -8,6 +8,7 @@ cancelled, it leaves all containers running.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -15,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Final
 
-from agent.clock import Clock
+from agent.clock import Clock, within
 from agent.connections import Connection
 from agent.errors import AgentError
 from agent.model import ConnectionRequest, Desired, LogRequest, Pod, PodUid, ProcessRequest
@@ -31,7 +32,7 @@ from agent.pods.processes import open_process
 from agent.pods.pullrecords import PullRecords
 from agent.pods.room import Room
 from agent.pods.storage import excess
-from agent.pods.verdict import evicted
+from agent.pods.verdict import evicted, is_critical, terminated
 from agent.pods.worker import PodWorker
 from agent.probes.interface import Prober
 from agent.runtime.errors import RuntimeFault
@@ -52,6 +53,9 @@ ORPHAN_GRACE_S: Final = 2
 _FIRST_RECONNECT_S: Final = 0.1
 _LONGEST_RECONNECT_S: Final = 5.0
 _WORKER_RESTART_S: Final = 5.0
+_KILLED_S: Final = 2.0
+"""How long it may take until the end of a container that was killed is known."""
+_POLL_S: Final = 0.1
 _RECORDS_S: Final = 300.0
 """How often the records of images that are gone are removed."""
 
@@ -139,6 +143,19 @@ class PodManager:
         for uid, worker in self._workers.items():
             if uid in written and (message := excess(worker.pod, written[uid])):
                 worker.end(evicted(message))
+
+    async def shut_down(self, *, grace_s: int, critical_s: int) -> None:
+        """End all pods, as the host is shutting down, and start no others: within `critical_s` those that the cluster
+        needs, and before that the others within the rest of `grace_s`."""
+        self._context.room.close()
+        for critical, seconds in ((False, grace_s - critical_s), (True, critical_s)):
+            group = [worker for worker in self._workers.values() if is_critical(worker.pod) is critical]
+            for worker in group:
+                worker.end(terminated(seconds), event=False)
+            with contextlib.suppress(TimeoutError):
+                async with within(self._context.clock, seconds + _KILLED_S):
+                    while not all(worker.ended for worker in group if worker.uid in self._workers):
+                        await self._context.clock.sleep(_POLL_S)
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         """A container's log. Raises LogUnavailable, here or at the first piece."""

@@ -22,6 +22,9 @@ _NO_PORT: Final = Refusal(
 )
 
 
+_SHUTDOWN: Final = Refusal("NodeShutdown", "Pod was rejected as the node is shutting down.", final=True)
+
+
 class Room:
     """The room of the node. Each desired state is judged once for all its pods."""
 
@@ -30,9 +33,16 @@ class Room:
         self._desired: Desired | None = None
         self._refused: dict[PodUid, Refusal] = {}
         self._admitted: frozenset[PodUid] = frozenset()
+        self._closed = False
+
+    def close(self) -> None:
+        """The node is shutting down: it has no room for pods that have not begun."""
+        self._closed = True
 
     def refusal(self, uid: PodUid, desired: Desired) -> Refusal | None:
         """Why there is no room for the pod; None if there is."""
+        if self._closed:
+            return _SHUTDOWN
         if desired is not self._desired:
             refused = without_room(desired.pods.values(), self._capacity, admitted=self._admitted)
             self._desired, self._refused = desired, refused

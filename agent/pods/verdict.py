@@ -22,6 +22,8 @@ class Verdict:
     message: str
     grace_s: int | None = None
     """The most seconds that its containers get to stop; None: as many as the pod gives them."""
+    disruption: str = ""
+    """The reason of the condition DisruptionTarget; empty: the pod does not get it."""
 
     def encode(self) -> str:
         return json.dumps(asdict(self))
@@ -37,6 +39,7 @@ class Verdict:
                 str(value["reason"]),
                 str(value["message"]),
                 grace_s=None if grace_s is None else int(grace_s),
+                disruption=str(value.get("disruption", "")),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a verdict: {error}") from error
@@ -56,6 +59,12 @@ _EVICTION_GRACE_S: Final = 1
 def evicted(message: str) -> Verdict:
     """The verdict on a pod that has used more than it may."""
     return Verdict(PodPhase.FAILED, "Evicted", message, grace_s=_EVICTION_GRACE_S)
+
+
+def terminated(grace_s: int) -> Verdict:
+    """The verdict on a pod that ends because its node shuts down. The words are the kubelet's."""
+    message = "Pod was terminated in response to imminent node shutdown."
+    return Verdict(PodPhase.FAILED, "Terminated", message, grace_s=max(1, grace_s), disruption="TerminationByKubelet")
 
 
 def is_critical(pod: Pod) -> bool:

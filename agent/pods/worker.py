@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.errors import AgentError
-from agent.model import Desired, ObjectRef, Pod, PodUid, PullPolicy
+from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid, PullPolicy
 from agent.pods import backoff
 from agent.pods.actions import (
     Action,
@@ -145,13 +145,21 @@ class PodWorker:
         """The engine is away: start no action until `observe` is called again."""
         self._paused = True
 
-    def end(self, verdict: Verdict) -> None:
-        """The pod has to end, unless it has ended already."""
+    @property
+    def ended(self) -> bool:
+        """Whether the pod has ended and that is reported: no later agent runs it again."""
+        status = self._reports.status
+        kept = self._memory.verdict is None or self._view.verdict_kept
+        return kept and status is not None and status.phase in (PodPhase.SUCCEEDED, PodPhase.FAILED)
+
+    def end(self, verdict: Verdict, *, event: bool = True) -> None:
+        """The pod has to end, unless it has ended already. `event`: report that as an event too."""
         if self._is_over():
             return
         _LOG.warning("pod %s: %s: %s", self._pod.ref, verdict.reason, verdict.message)
         self._memory = replace(self._memory, verdict=verdict)
-        self._events.warning(verdict.reason, verdict.message)
+        if event:
+            self._events.warning(verdict.reason, verdict.message)
         self._wake.set()
 
     def _is_over(self) -> bool:
@@ -215,7 +223,8 @@ class PodWorker:
 
     def _admit(self) -> None:
         """Decide whether the node runs the pod, until it has a container of it."""
-        if self._pod.ended_phase is not None or self._view.observed().attempts:
+        begun = self._pod.ended_phase is not None or self._view.observed().attempts
+        if begun or self._memory.verdict is not None:
             return
         before = self._memory.refusal
         if before is not None and before.final:

@@ -37,6 +37,7 @@ class ReportQueue:
         self._pods: dict[str, observed_pb2.PodStatus] = {}
         self._events: deque[observed_pb2.Event] = deque()
         self._dropped_events = 0
+        self._on_the_way = 0
         self.pods_waiting = asyncio.Event()
         self.events_waiting = asyncio.Event()
 
@@ -61,17 +62,28 @@ class ReportQueue:
         self._events.append(convert.event_to_proto(event))
         self.events_waiting.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether the master has everything."""
+        return not (self._pods or self._events or self._on_the_way)
+
+    def acknowledged(self) -> None:
+        """The master has a batch that was taken."""
+        self._on_the_way -= 1
+
     def take_pods(self) -> list[observed_pb2.PodStatus]:
         """A batch, in the order of their first change."""
         batch = _fitting(self._pods.values())
         for status in batch:
             del self._pods[status.uid]
+        self._on_the_way += bool(batch)
         if not self._pods:
             self.pods_waiting.clear()
         return batch
 
     def put_back_pods(self, statuses: Iterable[observed_pb2.PodStatus]) -> None:
         """Put back what was not acknowledged, except statuses with a newer one in the queue."""
+        self._on_the_way -= 1
         unsent = {status.uid: status for status in statuses}
         self._pods = unsent | self._pods
         if self._pods:
@@ -82,6 +94,7 @@ class ReportQueue:
         batch = _fitting(self._events)
         for _ in batch:
             self._events.popleft()
+        self._on_the_way += bool(batch)
         self._dropped_events = 0
         if not self._events:
             self.events_waiting.clear()
@@ -89,6 +102,7 @@ class ReportQueue:
 
     def put_back_events(self, events: Iterable[observed_pb2.Event]) -> None:
         """Put back what was not acknowledged."""
+        self._on_the_way -= 1
         self._events.extendleft(reversed(list(events)))
         while len(self._events) > MAX_EVENTS:
             self._events.popleft()

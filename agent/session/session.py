@@ -322,6 +322,7 @@ class _Conversation:
             except BaseException:
                 self._reports.put_back_pods(batch)
                 raise
+            self._reports.acknowledged()
             for uid in reply.unknown:
                 log.info("pod %s: unknown to the master (any more)", uid)
             known |= {status.uid for status in batch}
@@ -343,6 +344,7 @@ class _Conversation:
             except BaseException:
                 self._reports.put_back_events(batch)
                 raise
+            self._reports.acknowledged()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -194,3 +194,19 @@ def test_a_host_that_is_still_a_node_is_not_uninstalled(hosts: Hosts) -> None:
     refused = hosts.node.run("sampan", "uninstall", check=False)
     assert refused.returncode == 1 and "sampan leave" in refused.stderr
     assert is_active(hosts.node, "agent") and len(hosts.containers()) == 2
+
+
+def test_pods_end_before_their_host_does_if_its_agent_gives_them_time(hosts: Hosts) -> None:
+    config = "/etc/sampan/agent.toml"
+    hosts.node.write(config, "shutdown_grace_period_s = 20\n" + hosts.node.output("cat", config))
+    hosts.node.run("systemctl", "restart", "sampan-agent")
+    eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), within_s=60)
+    assert len(hosts.containers()) == 2, "a restart of the agent alone ends no pod"
+    hosts.node.stop()
+    status = hosts.api("/api/v1/namespaces/default/pods/web")["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "Terminated")
+    (container,) = status["containerStatuses"]
+    assert container["state"]["terminated"]["exitCode"] == 143, "it was not killed"
+    assert any(each["type"] == "DisruptionTarget" for each in status["conditions"])
+    (ready,) = (each for each in hosts.api("/api/v1/nodes/worker")["status"]["conditions"] if each["type"] == "Ready")
+    assert ready["status"] != "True"

@@ -38,6 +38,12 @@ def test_values_take_their_types() -> None:
         pytest.param({"node_address": "nowhere"}, "node_address", id="address"),
         pytest.param({"max_pods": 0}, "max_pods", id="pods"),
         pytest.param({"container_pids_limit": -1}, "container_pids_limit", id="processes"),
+        pytest.param({"shutdown_grace_period_s": 1201}, "shutdown_grace_period_s", id="a long shutdown"),
+        pytest.param(
+            {"shutdown_grace_period_s": 5, "shutdown_grace_period_critical_pods_s": 6},
+            "shutdown_grace_period_critical_pods_s",
+            id="more time for critical pods than for all",
+        ),
         pytest.param({"audit_s": 0}, "audit_s", id="audit"),
         pytest.param({"audit_s": float("nan")}, "audit_s", id="not a number"),
         pytest.param({"audit_s": float("inf")}, "audit_s", id="endless"),

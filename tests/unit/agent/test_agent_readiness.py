@@ -27,12 +27,18 @@ class Parts:
         self.failure: Exception | None = None
         self.notified: list[str] = []
         self.ready = asyncio.Event()
+        self.running = False
+        self.ended_while_running = False
 
     async def run(self) -> None:
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
-        await asyncio.Event().wait()
+        self.running = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.running = False
 
     async def started(self) -> None:
         await self.may_start.wait()
@@ -52,12 +58,23 @@ class Session:
         await asyncio.Event().wait()
 
 
+class End:
+    """The shutdown, which needs the node to run on meanwhile."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def run(self) -> None:
+        await asyncio.sleep(0)
+        self._parts.ended_while_running = self._parts.running
+
+
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     made = Parts()
 
-    def assemble(*_: object) -> tuple[Parts, Session]:
-        return made, Session()
+    def assemble(*_: object) -> tuple[Parts, Session, End]:
+        return made, Session(), End(made)
 
     monkeypatch.setattr(assembly, "assemble", assemble)
     return made
@@ -86,6 +103,7 @@ async def test_it_is_ready_when_its_node_has_started_even_without_a_master(
         stop()
         assert await serving == EXIT_STOPPED
     assert parts.notified == ["ready", "stopping"]
+    assert parts.ended_while_running
 
 
 async def test_a_node_that_fails_was_never_ready(parts: Parts, serve: Callable[[], Awaitable[int]]) -> None:

@@ -445,3 +445,11 @@ async def test_the_node_measures_itself_while_it_runs(tmp_path: Path) -> None:
     async with bench.running():
         await until(lambda: bench.node.usage().at)
     assert bench.node.usage().machine.cores == 2
+
+
+def test_a_node_whose_host_shuts_down_is_not_ready(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.node.shutting_down()
+    ready = next(condition for condition in bench.node.beat().conditions if condition.type == "Ready")
+    assert ready.status == "False" and ready.message.startswith("node is shutting down")
+    assert bench.node.beat_now.is_set()

@@ -43,6 +43,13 @@ def test_active_units_are_found_by_the_order_of_their_paragraphs() -> None:
     assert output.commands == ["systemctl show --property=ActiveState a b c"]
 
 
+@pytest.mark.parametrize(("state", "expected"), [("stopping", True), ("running", False), ("degraded", False)])
+def test_whether_the_host_shuts_down(state: str, expected: bool) -> None:
+    output = Output(f"SystemState={state}\n")
+    assert systemd.is_shutting_down(output) is expected
+    assert output.commands == ["systemctl show --property=SystemState"]
+
+
 def test_a_unit_that_never_failed_has_no_failures_to_forget_but_other_commands_raise() -> None:
     unit = Unit(NAME, Output())
     unit.forget_failures()

@@ -27,6 +27,7 @@ def test_the_reasons_of_a_pod_that_has_ended(
         incomplete=None,
         lasting=(),
         restarting=False,
+        verdict=None,
         now=5.0,
         previous=None,
     )

@@ -100,3 +100,17 @@ def test_a_status_larger_than_a_batch_is_sent_alone() -> None:
         queue.report(statuses.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * (2 << 20)))
     assert [len(queue.take_pods()), len(queue.take_pods())] == [1, 1]
     assert not queue.pods_waiting.is_set()
+
+
+def test_the_master_has_everything_once_each_batch_is_acknowledged() -> None:
+    queue = ReportQueue(lambda uid: None)
+    assert queue.idle and queue.take_pods() == [] and queue.idle
+    queue.report(statuses.PodStatus(model.PodUid("u"), "default", "web"))
+    queue.event(statuses.Event("Pod", "default", "web", "u", "R", "x", 1.0))
+    assert not queue.idle
+    queue.put_back_pods(queue.take_pods())
+    queue.take_pods(), queue.take_events()
+    queue.acknowledged()
+    assert not queue.idle
+    queue.acknowledged()
+    assert queue.idle
