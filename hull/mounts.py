@@ -20,6 +20,7 @@ _MS_NODEV: Final = 4
 _MS_NOEXEC: Final = 8
 _MS_REMOUNT: Final = 32
 _MS_BIND: Final = 4096
+_MS_UNBINDABLE: Final = 1 << 17
 _MS_PRIVATE: Final = 1 << 18
 _MNT_DETACH: Final = 2
 _UMOUNT_NOFOLLOW: Final = 8
@@ -68,6 +69,8 @@ def bind_read_only(descriptor: int, target: Path) -> None:
     """As `bind`, with all that is mounted below it, and all of that read-only. Raises OSError.
 
     Linux 5.12 or newer: `has_read_only_trees`. The mounts are private: unmounting them must not unmount the originals.
+    So the originals can be unmounted and these stay; until they are gone, the kernel does not let anybody remove the
+    directories at which the originals were mounted (EBUSY). Keep them as short as possible, and below `left_out`.
     """
     tree = _syscall(_OPEN_TREE, descriptor, b"", _OPEN_TREE_CLONE | _AT_EMPTY_PATH | _AT_RECURSIVE | os.O_CLOEXEC)
     if tree < 0:
@@ -83,6 +86,21 @@ def bind_read_only(descriptor: int, target: Path) -> None:
             raise _error(target)
     finally:
         os.close(tree)
+
+
+def left_out(directory: Path) -> None:
+    """Leave a directory, and all that is mounted below it, out of all copies of the mounts above it. Raises OSError.
+
+    The directory becomes a mount of itself. Otherwise each copy of `/` would contain the copies before, and twelve of
+    them would be all mounts that the kernel allows (the kernel's sharedsubtree.rst, 5d: unbindable mounts).
+    """
+    if not is_mount(directory):
+        path = os.fsencode(directory)
+        if _libc.mount(path, path, None, ctypes.c_ulong(_MS_BIND), None) != 0:
+            raise _error(directory)
+    # An agent may have ended just after the mount.
+    if _libc.mount(None, os.fsencode(directory), None, ctypes.c_ulong(_MS_UNBINDABLE), None) != 0:
+        raise _error(directory)
 
 
 def has_read_only_trees() -> bool:

@@ -220,6 +220,18 @@ class ReadUser:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseTrees:
+    """Unmounts the read-only trees that an instance was started with. The next one gets new ones after that."""
+
+    container: str
+    id: ContainerId
+
+    @property
+    def key(self) -> Key:
+        return Key(On.CONTAINER, self.container)
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     id: ContainerId
 
@@ -275,6 +287,7 @@ Action = (
     | RefreshContainer
     | ReadMessage
     | ReadUser
+    | ReleaseTrees
     | RemoveContainer
     | DetachNetwork
     | ReleaseNetwork

@@ -10,11 +10,21 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agent.model import Pod
-from agent.pods.actions import SANDBOX_KEY, Action, PreStop, ReadMessage, ReadUser, RefreshContainer, SignalContainer
+from agent.pods.actions import (
+    SANDBOX_KEY,
+    Action,
+    PreStop,
+    ReadMessage,
+    ReadUser,
+    RefreshContainer,
+    ReleaseTrees,
+    SignalContainer,
+)
 from agent.pods.lifecycle import succeeded
 from agent.pods.memory import PULL_ERROR_SHOWN_S, Memory
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import sidecars
+from agent.pods.trees import trees_of
 
 _FORCE_AGAIN_S: Final = 10.0
 _LEAST_GRACE_S: Final = 2.0
@@ -69,13 +79,19 @@ class Draft:
                 self.add(RefreshContainer(instance.id))
         for container in self.pod.all_containers:
             newest = self.observed.newest(container.name)
-            if newest is not None and (newest.running or newest.exited) and newest.id not in self.observed.users:
-                self.add(ReadUser(container.name, newest.id))
+            if newest is not None and (newest.running or newest.exited):
+                self._after_start(container.name, newest)
             if newest is None or not container.termination_message_from_log:
                 continue
             failed = newest.exited and newest.exact and not succeeded(newest)
             if failed and newest.id not in self.observed.messages:
                 self.add(ReadMessage(container.name, newest.attempt, newest.id))
+
+    def _after_start(self, name: str, instance: Instance) -> None:
+        if instance.id not in self.observed.users:
+            self.add(ReadUser(name, instance.id))
+        if trees_of(instance.record.labels) and instance.id not in self.observed.released:
+            self.add(ReleaseTrees(name, instance.id))
 
     def stop(
         self,

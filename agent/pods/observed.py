@@ -74,6 +74,8 @@ class Observed:
     """What probes and hooks have shown; nothing for containers without them."""
     users: Mapping[ContainerId, ContainerUser | None] = field(default_factory=dict)
     """As which users instances have started; None: that cannot be known any more."""
+    released: frozenset[ContainerId] = frozenset()
+    """Instances that have started, and whose read-only trees this agent process has unmounted."""
     verdict_kept: bool = False
     """The node's decision that the pod has ended is written down."""
 

@@ -33,6 +33,7 @@ from agent.pods.actions import (
     ReadUser,
     RefreshContainer,
     ReleaseNetwork,
+    ReleaseTrees,
     RemoveContainer,
     SignalContainer,
     StartContainer,
@@ -156,6 +157,9 @@ class Performer:
                 await self._refresh(action)
             case ReadMessage():
                 await self._read_message(action)
+            case ReleaseTrees():
+                await self._volumes.release_trees(self.pod.uid, action.container)
+                self._view.released.add(action.id)
             case RemoveContainer():
                 await self._remove(action)
             case DetachNetwork():
@@ -163,10 +167,7 @@ class Performer:
                     await self._network.detach(self.pod.uid)
                 self._view.attached = None
             case ReleaseNetwork():
-                if not self.pod.host_network:
-                    await self._network.detach(self.pod.uid)
-                    await self._network.release(self.pod.uid)
-                self._view.network_released = True
+                await self._release_network()
             case KeepVerdict():
                 await asyncio.to_thread(self._files.keep_verdict, action.verdict)
                 self._view.verdict_kept = True
@@ -212,6 +213,12 @@ class Performer:
                 raise
         self._files.write_hosts(self.pod, self._view.address, self.desired.dns)
         self._view.attached = action.sandbox
+
+    async def _release_network(self) -> None:
+        if not self.pod.host_network:
+            await self._network.detach(self.pod.uid)
+            await self._network.release(self.pod.uid)
+        self._view.network_released = True
 
     async def _prepare_volumes(self) -> None:
         pod, desired = self.pod, self.desired

@@ -42,6 +42,7 @@ class PodView:
         self.verdict_kept = False
         self.users: dict[ContainerId, ContainerUser | None] = {}
         """Snapshots keep it, so it is replaced."""
+        self.released: set[ContainerId] = set()
         self._health: dict[ContainerId, Health] = {}
         self.started_at = 0.0
         """When this node started with the pod, by the label of its first sandbox; 0.0: not known."""
@@ -60,6 +61,7 @@ class PodView:
             messages=frozenset(self.messages),
             health=self._health,
             users=self.users,
+            released=frozenset(self.released),
             verdict_kept=self.verdict_kept,
         )
 
@@ -114,6 +116,7 @@ class PodView:
         self._records.pop(container, None)
         self._replaced.discard(container)
         self.messages.discard(container)
+        self.released.discard(container)
         self._health = {other: health for other, health in self._health.items() if other != container}
         self.users = {other: user for other, user in self.users.items() if other != container}
         self._check_attached()

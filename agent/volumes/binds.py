@@ -20,5 +20,8 @@ class KernelBinds:
         mounts.bind(descriptor, target)
         mounts.restrict(target)
 
+    def left_out(self, directory: Path) -> None:
+        mounts.left_out(directory)
+
     def unmount(self, target: Path) -> None:
         mounts.detach_all(target)

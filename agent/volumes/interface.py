@@ -79,6 +79,10 @@ class Binds(Protocol):
         """As `bind`, read-only, and what is mounted gives no program, set-user-id bit or device. Raises OSError."""
         ...
 
+    def left_out(self, directory: Path) -> None:
+        """Leave an existing directory, and all that is mounted below it, out of later such mounts. Raises OSError."""
+        ...
+
     def unmount(self, target: Path) -> None:
         """Unmount everything that is mounted at the target; does nothing if nothing is. Raises OSError."""
         ...

@@ -1,7 +1,7 @@
 """All volumes of a pod, and the pod's directory on this node.
 
-Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, `subpaths/<container>/`, `groups/` (groups.py), and
-`etc/` and `containers/` (written by pods/files.py). calls.py makes all calls that block.
+Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, `subpaths/<container>/`, `trees/<container>/`, `groups/`
+(groups.py), and `etc/` and `containers/` (written by pods/files.py). calls.py makes all calls that block.
 """
 
 from __future__ import annotations
@@ -115,17 +115,24 @@ class Volumes:
         opened = await self._calls.foreign(
             place_of(source, pod.uid, self._host_path_root), opening, what=str(sub_path), discard=Opened.close
         )
+        directory = self._trees(pod.uid) if sub_path.read_only_tree else self._sub_path_directory(pod.uid)
         try:
-            directory = self._sub_path_directory(pod.uid)
             return await self._calls.own(pod.uid, partial(self._sub_paths.mount, opened, sub_path, directory))
         finally:
             opened.close()
 
+    async def release_trees(self, uid: PodUid, container: str) -> None:
+        """Unmount the read-only trees of a container that has started: it has its own copy."""
+        for target in await self._calls.own(uid, lambda: subpaths.listed(self._trees(uid) / container)):
+            await self._unmount(self._sub_paths.unmount, target)
+
     async def clean(self, uid: PodUid) -> None:
         """Remove everything that the pod has on this node, except the targets of host paths. Raises VolumeError."""
         self._groups.forget(uid)
-        for target in await self._calls.own(uid, lambda: subpaths.targets(self._sub_path_directory(uid))):
-            await self._unmount(self._sub_paths.unmount, target)
+        for directory in (self._sub_path_directory(uid), trees := self._trees(uid)):
+            for target in await self._calls.own(uid, partial(subpaths.targets, directory)):
+                await self._unmount(self._sub_paths.unmount, target)
+        await self._unmount(self._sub_paths.unmount, trees)
         for volume in await self._calls.own(uid, lambda: subpaths.listed(self.directory(uid) / "volumes")):
             await self._unmount(self._memory.unmount, volume)  # also those of servers
         await self._calls.own(uid, partial(self._remove, self.directory(uid)))
@@ -142,6 +149,9 @@ class Volumes:
 
     def _sub_path_directory(self, uid: PodUid) -> Path:
         return self.directory(uid) / "subpaths"
+
+    def _trees(self, uid: PodUid) -> Path:
+        return self.directory(uid) / "trees"
 
     async def _prepare_foreign(self, source: HostPath | Nfs, context: VolumeContext) -> Path:
         name, place = f'volume "{context.name}"', place_of(source, context.pod.uid, self._host_path_root)

@@ -7,6 +7,10 @@ there meanwhile. So it gets the path of a mount that was made from an open descr
 agent restarts, and made again for each new instance of a container: after a reboot too, which also ends the sandbox.
 
 Opening the path may hang with the volume. So it is a call of its own, which makes nothing in the pod's directory.
+
+A tree of mounts, perhaps of the whole host, is kept only until its container has started and has its own copy: until
+then it holds the volumes and containers of all other pods, which cannot be removed meanwhile. Trees do not contain each
+other.
 """
 
 from __future__ import annotations
@@ -81,6 +85,9 @@ class SubPaths:
         target = directory / sub_path.container / str(sub_path.index)
         descriptor = opened.take()
         try:
+            if sub_path.read_only_tree:
+                directory.mkdir(parents=True, exist_ok=True)
+                self._binds.left_out(directory)
             self._make_target(target, is_directory=stat.S_ISDIR(os.fstat(descriptor).st_mode))
             bind = self._binds.bind_read_only if sub_path.read_only_tree else self._binds.bind
             bind(descriptor, target)
@@ -91,7 +98,7 @@ class SubPaths:
         return target
 
     def unmount(self, target: Path) -> None:
-        """Unmount what is mounted at one of `targets`. Raises VolumeError."""
+        """Unmount what is mounted at one of `targets`, or at a directory of trees. Raises VolumeError."""
         try:
             self._binds.unmount(target)
         except OSError as error:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,34 @@ async def test_a_volume_is_exposed_as_a_read_only_tree(tmp_path: Path) -> None:
                 os.utime(exposed / below)
         await volumes.clean(UID)
         assert mounts.is_mount(tmp_path / "data" / "deep" / "below")
+
+
+def tree(index: int) -> SubPath:
+    return SubPath("data", "", "app", index, read_only_tree=True)
+
+
+async def test_trees_do_not_contain_each_other(tmp_path: Path) -> None:
+    volumes = new_volumes(tmp_path)
+    pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("data", HostPath("/")),))
+    # All of them are of a directory that contains them, as with a hostPath of `/`.
+    counts = [len(mounts_below(await volumes.mount_source(pod, tmp_path, tree(index)))) for index in range(6)]
+    assert counts == [1] * 6
+    await volumes.clean(UID)
+    assert not mounts_below(tmp_path)
+
+
+async def test_a_tree_that_was_released_holds_no_directory_of_others(tmp_path: Path) -> None:
+    volumes = new_volumes(tmp_path)
+    pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("data", HostPath("/")),))
+    other = replace(pod, uid=PodUid("u2"), volumes=(Volume("m", EmptyDir("Memory")),))
+    await volumes.prepare(other, Desired(pods={}))
+    exposed = await volumes.mount_source(pod, tmp_path, tree(0))
+    assert len(mounts_below(exposed)) == 2
+    # Until the container has started, the kernel keeps the other pod's directory.
+    with pytest.raises(VolumeError, match="busy"):
+        await volumes.clean(other.uid)
+    await volumes.release_trees(UID, "app")
+    await volumes.clean(other.uid)
+    assert not volumes.directory(other.uid).exists()
+    await volumes.clean(UID)
+    assert not mounts_below(tmp_path)

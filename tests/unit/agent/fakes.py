@@ -142,20 +142,27 @@ class FakeBinds:
     def __init__(self) -> None:
         self.mounted: dict[Path, Path] = {}
         self.read_only: set[Path] = set()
+        self.left_out_of_trees: set[Path] = set()
 
     def bind(self, descriptor: int, target: Path) -> None:
         assert target.exists()
         self.mounted[target] = Path(f"/proc/self/fd/{descriptor}").readlink()
 
     def bind_read_only(self, descriptor: int, target: Path) -> None:
+        assert self.left_out_of_trees & set(target.parents)
         self.bind(descriptor, target)
         self.read_only.add(target)
 
     def bind_files(self, descriptor: int, target: Path) -> None:
         self.bind(descriptor, target)
 
+    def left_out(self, directory: Path) -> None:
+        assert directory.is_dir()
+        self.left_out_of_trees.add(directory)
+
     def unmount(self, target: Path) -> None:
         self.mounted.pop(target, None)
+        self.left_out_of_trees.discard(target)
 
 
 class FakeMemoryFiles:

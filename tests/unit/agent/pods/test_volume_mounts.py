@@ -9,6 +9,8 @@ import pytest
 
 from agent.model import Container, EmptyDir, EnvVar, Pod, UnsupportedVolume, Volume, VolumeMount
 from agent.pods.interface import HostSecurity
+from agent.runtime.errors import EngineFault
+from agent.runtime.records import ContainerPhase
 from agent.statuses import Waiting
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, pod
 
@@ -92,7 +94,36 @@ async def test_what_is_mounted_below_is_read_only_where_that_is_possible(
         sources = {mount.target: Path(mount.source) for mount in spec.mounts}
         assert bed.binds.read_only == ({sources["/tree"]} if able else set())
         assert (sources["/tree"] == sources["/plain"]) is not able
+        # The container has its own copy.
+        assert not bed.binds.mounted
     # It stays as it was mounted, whatever a later agent could do.
     bed.config = replace(bed.config, security=HostSecurity(read_only_trees=not able))
     async with bed.running(web):
         assert bed.reporter.statuses[UID].containers[0].read_only_trees == expected
+
+
+def with_tree() -> Pod:
+    """A pod with a container that mounts a read-only tree."""
+    mount = VolumeMount("data", "/tree", read_only=True, recursive_read_only="Enabled")
+    return pod(containers=(Container("app", IMAGE, volume_mounts=(mount,)),), volumes=(Volume("data", EmptyDir()),))
+
+
+async def test_a_tree_stays_until_its_container_has_started_also_across_a_restart_of_the_agent(bed: Bed) -> None:
+    bed.config = replace(bed.config, security=HostSecurity(read_only_trees=True))
+    web = with_tree()
+    bed.engine.fail_next("start", EngineFault("busy"))
+    async with bed.running(web):
+        assert bed.engine.named("app")[0].phase is ContainerPhase.CREATED and len(bed.binds.mounted) == 1
+    async with bed.running(web):
+        assert bed.engine.named("app")[0].running and not bed.binds.mounted
+
+
+async def test_what_an_agent_left_that_was_killed_after_a_start_is_unmounted_by_the_next_one(bed: Bed) -> None:
+    bed.config = replace(bed.config, security=HostSecurity(read_only_trees=True))
+    web = with_tree()
+    async with bed.running(web):
+        (spec,) = bed.engine.specs.values()
+    (source,) = [Path(mount.source) for mount in spec.mounts if mount.target == "/tree"]
+    bed.binds.mounted[source] = source
+    async with bed.running(web):
+        assert not bed.binds.mounted
