@@ -18,7 +18,7 @@ from agent import model
 from agent.clock import Clock
 from agent.errors import AgentError
 from agent.model import PodUid
-from netstack.desired import HostPort, NetworkState, NodeSettings, PublishedPort, Repair, ServicePort
+from netstack.desired import LONGEST_NAME, HostPort, NetworkState, NodeSettings, PublishedPort, Repair, ServicePort
 from netstack.errors import NetstackError
 
 DEBOUNCE_S: Final = 0.5
@@ -275,7 +275,8 @@ def _host_ports(ports: Iterable[model.HostPort]) -> tuple[HostPort, ...]:
     try:
         return tuple(
             HostPort(
-                name=port.pod,
+                # A pod and its namespace may have 317 characters together. The name is for people only.
+                name=port.pod[:LONGEST_NAME],
                 protocol=port.protocol.lower(),
                 port=port.port,
                 pod_port=port.pod_port,

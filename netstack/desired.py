@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Final
 
 # Names go into rule comments, so they must not end a quoted word or a line of iptables-restore.
-_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9./:_-]{1,250}")
+LONGEST_NAME: Final = 250
+"""The kernel has 255 characters for a comment."""
+_SAFE_NAME: Final = re.compile(f"[A-Za-z0-9./:_-]{{1,{LONGEST_NAME}}}")
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 
 
@@ -79,8 +81,9 @@ class ServicePort:
 class HostPort:
     """A port of the node that leads to a port of a pod.
 
-    `name` is `namespace/pod`, the protocol is tcp, udp or sctp. `address` is the only address of the node that has the
-    port; None: all have it. An address of the loopback has no rules: netstack leaves it to its caller.
+    `name` is `namespace/pod`, or the beginning of that; the protocol is tcp, udp or sctp. `address` is the only address
+    of the node that has the port; None: all have it. An address of the loopback has no rules: netstack leaves it to its
+    caller.
     """
 
     name: str

@@ -14,7 +14,7 @@ import pytest
 from agent import model
 from agent.model import PodUid
 from agent.network import DEBOUNCE_S, LINKS_AUDIT_S, AgentNetwork, NetworkFault
-from netstack.desired import HostPort, NetworkState, NodeSettings, PublishedPort, Repair, ServicePort
+from netstack.desired import LONGEST_NAME, HostPort, NetworkState, NodeSettings, PublishedPort, Repair, ServicePort
 from netstack.errors import RulesBusy
 from tests.fakes.sessions import until
 
@@ -221,3 +221,11 @@ async def test_a_host_port_that_cannot_exist_fails_its_pod() -> None:
         ):
             with pytest.raises(NetworkFault, match="host port: "):
                 await bench.agent.attach(PodUid("uid-1"), 7, (port,))
+
+
+async def test_a_pod_with_the_longest_name_has_host_ports() -> None:
+    bench, longest = Bench(), f"{'n' * 63}/{'p' * 253}"
+    async with bench.running():
+        await bench.agent.attach(PodUid("uid-1"), 7, (model.HostPort(longest, "TCP", 80, 8080),))
+    ((_, (port,)),) = bench.served
+    assert port.host.name == longest[:LONGEST_NAME]
