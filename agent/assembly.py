@@ -16,6 +16,7 @@ from agent.dnsprocess import DnsProcess
 from agent.identity.files import Identity
 from agent.network import AgentNetwork
 from agent.node import Node
+from agent.pods.hostports import ports_of_node
 from agent.pods.interface import HostSecurity, ImageVerification, PodsConfig
 from agent.pods.manager import PodManager
 from agent.probes.prober import NodeProber
@@ -36,6 +37,7 @@ from agent.volumes.memory import TmpfsFiles
 from hull import mounts
 from netstack.monitor import DriftMonitor
 from netstack.node import NodeNetwork
+from netstack.overlay import vxlan
 from netstack.pods import host_link_name
 from netstack.rulesmonitor import RulesMonitor
 
@@ -132,5 +134,8 @@ def _settings(config: AgentConfig, identity: Identity, vitals: Vitals) -> PodsCo
         container_pids=config.container_pids_limit,
         image_verification=ImageVerification(
             config.image_pull_credentials_verification, config.preloaded_images_verification_allowlist
+        ),
+        node_ports=ports_of_node(
+            overlay=vxlan.PORT, masters=(config.master, identity.session_address), addresses=host.addresses()
         ),
     )

@@ -1,9 +1,15 @@
 """Which ports of the node a pod has, and which of them lead to it. Pure functions.
 
-netstack makes the rules, and the relay in agent/relay serves the loopback.
+Owns the ports that no pod can have, because the cluster itself needs them: a pod that took those of the master or of
+the overlay would cut nodes off, so that nobody could tell them to end it. netstack makes the rules, and the relay in
+agent/relay serves the loopback.
 """
 
 from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from ipaddress import IPv4Address
+from urllib.parse import urlsplit
 
 from agent.model import ContainerPort, HostPort, Pod
 from agent.pods.roles import sidecars
@@ -23,6 +29,24 @@ def published_ports(pod: Pod) -> tuple[HostPort, ...]:
     if pod.host_network:
         return ()
     return tuple(port for port in taken_ports(pod) if ":" not in port.address)
+
+
+def ports_of_node(*, overlay: int, masters: Iterable[str], addresses: Container[str]) -> tuple[HostPort, ...]:
+    """The ports that the node itself has: UDP of the overlay, and those of a master on this host.
+
+    `masters`: URLs and `host:port` at which the node reaches the master; `addresses`: the host's own. A master with a
+    name instead of an address is not known to be on this host.
+    """
+    places = (urlsplit(master if "//" in master else f"//{master}") for master in masters)
+    here = {place.port for place in places if place.port and _is_here(place.hostname or "", addresses)}
+    return (HostPort("", "UDP", overlay, overlay), *(HostPort("", "TCP", port, port) for port in sorted(here)))
+
+
+def _is_here(host: str, addresses: Container[str]) -> bool:
+    try:
+        return host in addresses or IPv4Address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _host_port(pod: Pod, port: ContainerPort, number: int) -> HostPort:

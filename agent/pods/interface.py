@@ -113,6 +113,8 @@ class PodsConfig:
     container_pids: int = 0
     """How many processes and threads a container may have; 0: no limit."""
     image_verification: ImageVerification = ImageVerification()
+    node_ports: tuple[HostPort, ...] = ()
+    """Ports that no pod can have, because the node needs them."""
     proc: Path = Path("/proc")
     """The file system of processes, of which the users of containers are read."""
 

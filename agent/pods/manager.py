@@ -79,7 +79,7 @@ class PodManager:
     ) -> None:
         self._exec = processes
         records = PullRecords(config.state_dir / "images", clock)
-        room = Room(config.node)
+        room = Room(config.node, config.node_ports)
         self._context = WorkerContext(runtime, network, volumes, config, clock, prober, tokens, room, records)
         self._reporter = reporter
         self._labels = node_labels(config)

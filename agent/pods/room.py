@@ -28,8 +28,9 @@ _SHUTDOWN: Final = Refusal("NodeShutdown", "Pod was rejected as the node is shut
 class Room:
     """The room of the node. Each desired state is judged once for all its pods."""
 
-    def __init__(self, capacity: Capacity) -> None:
+    def __init__(self, capacity: Capacity, node_ports: Iterable[HostPort] = ()) -> None:
         self._capacity = capacity
+        self._node_ports = tuple(node_ports)
         self._desired: Desired | None = None
         self._refused: dict[PodUid, Refusal] = {}
         self._admitted: frozenset[PodUid] = frozenset()
@@ -44,22 +45,29 @@ class Room:
         if self._closed:
             return _SHUTDOWN
         if desired is not self._desired:
-            refused = without_room(desired.pods.values(), self._capacity, admitted=self._admitted)
+            refused = without_room(
+                desired.pods.values(), self._capacity, admitted=self._admitted, node_ports=self._node_ports
+            )
             self._desired, self._refused = desired, refused
             self._admitted = frozenset(desired.pods.keys() - refused.keys())
         return self._refused.get(uid)
 
 
 def without_room(
-    pods: Iterable[Pod], capacity: Capacity, *, admitted: Container[PodUid] = frozenset()
+    pods: Iterable[Pod],
+    capacity: Capacity,
+    *,
+    admitted: Container[PodUid] = frozenset(),
+    node_ports: Iterable[HostPort] = (),
 ) -> dict[PodUid, Refusal]:
     """The pods for which the node has no room, or no port, beside older ones. Pods that have ended take none.
 
-    Pods that were admitted before come first: the others arrived later, whenever they were created.
+    Pods that were admitted before come first: the others arrived later, whenever they were created. `node_ports`: those
+    that the node has for itself.
     """
     refused: dict[PodUid, Refusal] = {}
     used, count = Amount(), 0
-    ports: list[HostPort] = []
+    ports = list(node_ports)
     for pod in sorted(pods, key=lambda pod: (pod.uid not in admitted, pod.created_at, pod.uid)):
         if pod.ended_phase is not None:
             continue

@@ -8,6 +8,7 @@ import pytest
 
 from agent.amounts import Amount, requests_of
 from agent.model import Container, ContainerPort, HostPort, Pod, PodPhase, PodUid, Resources, RestartPolicy
+from agent.pods.hostports import ports_of_node
 from agent.pods.room import without_room
 from agent.statuses import NO_CAPACITY, Capacity
 from tests.unit.agent.fakes import settle
@@ -123,6 +124,34 @@ async def test_a_pod_without_a_free_port_fails_as_in_kubernetes(bed: Bed) -> Non
         text = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
         assert (status.phase, status.reason) == (PodPhase.FAILED, "NodePorts")
         assert status.message == f"Pod was rejected: {text}"
+
+
+@pytest.mark.parametrize(
+    ("masters", "ports"),
+    [
+        (("https://192.0.2.7:6443", "192.0.2.7:6444"), (6443, 6444)),
+        (("https://127.0.0.1:6443", "localhost:6444"), (6443, 6444)),
+        (("https://192.0.2.8:6443", "master.example:6444"), ()),
+        (("https://192.0.2.7", "192.0.2.7"), ()),
+    ],
+)
+def test_a_node_keeps_the_ports_of_its_overlay_and_of_a_master_on_it(
+    masters: tuple[str, ...], ports: tuple[int, ...]
+) -> None:
+    own = ports_of_node(overlay=4789, masters=masters, addresses=("192.0.2.7", "10.0.0.7"))
+    assert own == (HostPort("", "UDP", 4789, 4789), *(HostPort("", "TCP", port, port) for port in ports))
+
+
+async def test_a_pod_cannot_have_a_port_of_the_node_itself(bed: Bed) -> None:
+    own = ports_of_node(overlay=4789, masters=("https://192.0.2.7:6443",), addresses=("192.0.2.7",))
+    bed.config = replace(bed.config, node_ports=own)
+    overlay = with_port(1, ContainerPort(80, host_port=4789, protocol="UDP"))
+    master = with_port(2, ContainerPort(6443, host_port=6443, host_ip="127.0.0.1"))
+    other = with_port(3, ContainerPort(80, host_port=4789))
+    async with bed.running(overlay, master, other):
+        statuses = bed.reporter.statuses
+        assert statuses[overlay.uid].reason == statuses[master.uid].reason == "NodePorts"
+        assert bed.ready(other.uid) and set(bed.network.ports) == {other.uid}
 
 
 async def test_the_network_publishes_the_host_ports_of_a_pod(bed: Bed) -> None:
