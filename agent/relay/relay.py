@@ -24,7 +24,8 @@ from agent.relay.ports import Key, RelayPort, relay_ports
 from netstack.desired import PublishedPort, ServicePort
 
 MAX_CONNECTIONS: Final = 512
-"""Connections of all ports together. More are reset."""
+"""Connections of all ports together, of which one port gets half: a pod that hangs, or a greedy client, must not stop
+the other ports. More are reset."""
 RETRY_S: Final = 10.0
 """How often a port that could not be opened is tried again."""
 _BACKLOG: Final = 128
@@ -48,8 +49,8 @@ class Relay:
         self._changed = asyncio.Event()
         self._listeners: dict[Key, socket.socket] = {}
         self._problems: dict[Key, str] = {}
-        self._connections: set[asyncio.Task[None]] = set()
-        self._full = False
+        self._connections: dict[asyncio.Task[None], Key] = {}
+        self._full: set[Key] = set()
 
     @property
     def open_ports(self) -> frozenset[Key]:
@@ -85,6 +86,7 @@ class Relay:
         for key in self._listeners.keys() - wanted.keys():
             self._close(key)
         self._problems = {key: problem for key, problem in self._problems.items() if key in wanted}
+        self._full &= wanted.keys()
         for number, key in enumerate(key for key in wanted if key not in self._listeners):
             self._open(key, wanted[key], group)
             if number % _BATCH == _BATCH - 1:
@@ -133,20 +135,22 @@ class Relay:
                 self._failed(key, port, error)
             return
         client.setblocking(False)
-        if self._no_room():
+        if self._no_room(key):
             reset_on_close(client)
             client.close()
             return
         task = group.create_task(_carry(client, port), name=f"relayed connection to port {key[1]}")
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections[task] = key
+        task.add_done_callback(self._connections.pop)
         task.add_done_callback(lambda _: client.close())  # also if it was cancelled before it began
 
-    def _no_room(self) -> bool:
-        full = len(self._connections) >= self._max_connections
-        if full and not self._full:
-            log.warning("more than %d connections to ports of the loopback: the rest is reset", self._max_connections)
-        self._full = full
+    def _no_room(self, key: Key) -> bool:
+        of_port = sum(other == key for other in self._connections.values())
+        full = len(self._connections) >= self._max_connections or of_port >= self._max_connections // 2
+        if full and key not in self._full:
+            text = "port %s:%d/tcp has %d of %d connections to ports of the loopback: more are reset"
+            log.warning(text, *key, of_port, len(self._connections))
+        (self._full.add if full else self._full.discard)(key)
         return full
 
 

@@ -268,7 +268,7 @@ async def test_a_port_that_leads_elsewhere_stays_open(bed: Bed) -> None:
 
 
 async def test_more_connections_than_allowed_are_reset_and_the_others_are_not() -> None:
-    bed = Bed(max_connections=2)
+    bed = Bed(max_connections=4)  # of which one port has half
     async with bed.serving(echo):
         kept = [await bed.connect() for _ in range(2)]
         for reader, writer in kept:
@@ -312,3 +312,20 @@ async def test_the_end_of_the_relay_ends_its_connections_and_frees_its_ports(bed
             assert await reader.read() == b""
         writer.transport.abort()
         assert await bed.is_refused()
+
+
+async def test_one_port_does_not_take_all_connections() -> None:
+    bed = Bed(max_connections=4)
+    async with listening(echo) as port, bed.running():
+        target = IPv4Address("127.0.0.1")
+        names = {PORT: "default/greedy", PORT + 1: "default/other"}
+        ports = [HostPort(name, "tcp", number, port, bed.address) for number, name in names.items()]
+        bed.relay.serve([], [PublishedPort(each, target) for each in ports])
+        await until(lambda: len(bed.relay.open_ports) == 2)
+        kept = [await bed.connect() for _ in range(2)]
+        assert await bed.is_reset(), "the first port has its half"
+        reader, writer = await asyncio.open_connection(str(bed.address), PORT + 1)
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+        for _, each in (*kept, (reader, writer)):
+            each.transport.abort()
