@@ -42,15 +42,18 @@ class Images:
         self._records = records
         self._verification = verification
 
-    async def ensure(self, pod: Pod, container: Container, desired: Desired) -> None:
-        """By the container's pull policy. Raises ImageMissing, PullSecretError, RuntimeFault, OSError."""
+    async def ensure(self, pod: Pod, container: Container, desired: Desired) -> str:
+        """By the container's pull policy. Returns the id of the image that the pod may use.
+
+        Raises ImageMissing, PullSecretError, RuntimeFault, OSError.
+        """
         image, name, policy = container.image, container.name, container.pull_policy
         await self._records.settle(self._runtime.images)
         present = await self._runtime.images.id_of(image)
         if present is not None and policy is not PullPolicy.ALWAYS and self._may_use(pod, image, present, desired):
             text = f'Container image "{image}" already present on machine and can be accessed by the pod'
             self._events.normal("Pulled", text, container=name)
-            return
+            return present
         if policy is PullPolicy.NEVER:
             # As in Kubernetes, a pod does not learn whether there is an image that it may not use.
             raise ImageMissing(f'Container image "{image}" is not present with pull policy of Never')
@@ -69,6 +72,7 @@ class Images:
         times = f"{go_duration(pulled.took_s)} ({go_duration(whole_s)} including waiting)"
         text = f'Successfully pulled image "{image}" in {times}. Image size: {pulled.size_bytes} bytes.'
         self._events.normal("Pulled", text, container=name)
+        return pulled.id
 
     def _may_use(self, pod: Pod, image: str, present: str, desired: Desired) -> bool:
         """Whether the pod may use an image that is on the node, by the policy of the node. Raises PullSecretError."""

@@ -117,6 +117,8 @@ class Performer:
             context.runtime, context.clock, events, context.pull_records, context.config.image_verification
         )
         self._image_volumes = ImageVolumes(self._images, context.runtime.images, context.volumes.images)
+        self._image_ids: dict[str, str] = {}
+        """The image that each container may use, as of the last check."""
         self._mounted: Mounted = {}
         self.tokens = PodTokens(context.tokens, context.clock)
 
@@ -237,8 +239,9 @@ class Performer:
             await self._image_volumes.ensure(self.pod, action.container, action.volume, self.desired)
             self._view.image_volumes.add(action.volume)
         else:
-            await self._images.ensure(self.pod, action.container, self.desired)
-            self._view.images[action.container.name] = action.attempt
+            name = action.container.name
+            self._image_ids[name] = await self._images.ensure(self.pod, action.container, self.desired)
+            self._view.images[name] = action.attempt
 
     async def _create_container(self, action: CreateContainer) -> None:
         pod, container = self.pod, action.container
@@ -249,6 +252,7 @@ class Performer:
         env = environment(pod, container, self.desired, facts, files)
         volume_mounts = await self._volume_mounts(container, env)
         try:
+            await self._check_image(container)
             rights = await self._privileges(container)
             spec = container_spec(
                 self._config,
@@ -264,7 +268,7 @@ class Performer:
             )
             self._view.put(await create(self._runtime.containers, spec, self._runtime.images, self._clock))
         except ImageNotFound:
-            # The image was removed after the check: check again.
+            # The image was removed or replaced after the check: check again.
             self._view.images.pop(container.name, None)
             raise
         except NoSuchContainer:
@@ -272,6 +276,11 @@ class Performer:
             await self._refresh(RefreshContainer(action.sandbox))
             raise
         self._events.normal("Created", f"Created container {container.name}", container=container.name)
+
+    async def _check_image(self, container: Container) -> None:
+        """The name must lead to the image that was checked: the pod may have waited since. Raises ImageNotFound."""
+        if await self._runtime.images.id_of(container.image) != self._image_ids.get(container.name):
+            raise ImageNotFound(f'image "{container.image}" is not the one that was checked: checking it again')
 
     def _target(self, container: Container) -> ContainerId | None:
         """The instance whose processes an ephemeral container sees, if it names one. Raises ContainerConfigError."""

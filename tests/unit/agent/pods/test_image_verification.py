@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.model import Container, ObjectRef, Pod, PodUid, PullPolicy, Secret
+from agent.model import ConfigMap, Container, EnvVar, KeyRef, ObjectRef, Pod, PodUid, PullPolicy, Secret
 from agent.pods.interface import ImageVerification
 from agent.pods.reports import PROGRESS_S
 from agent.statuses import Running, Waiting
@@ -16,6 +16,7 @@ from tests.unit.agent.pods.bed import UID, Bed, desired, pod
 from tests.unit.agent.pods.test_pull_secrets import IMAGE, lock, private, secret
 
 KEY = secret("a", "me", "right")
+LATE = {ref: ConfigMap(ref, {"key": b"value"}) for ref in (ObjectRef("default", "late"),)}
 NEVER, IF_NOT_PRESENT = PullPolicy.NEVER, PullPolicy.IF_NOT_PRESENT
 
 
@@ -122,3 +123,34 @@ async def test_an_agent_that_dies_during_a_pull_opens_nothing(bed: Bed) -> None:
     bed.engine.unstick("pull")
     async with bed.running(other(IMAGE, NEVER)):
         assert isinstance(state(bed), Waiting)
+
+
+def late(image: str) -> Pod:
+    """A pod that waits for a config map between the check of its image and the start of its container."""
+    key = KeyRef("late", "key")
+    return replace(other(), containers=(Container("app", image, env=(EnvVar("A", config_map_key=key),)),))
+
+
+async def test_a_name_that_leads_to_another_image_since_the_check_is_checked_again(bed: Bed) -> None:
+    bed.engine.present[IMAGE] = "sha256:old"  # preloaded
+    lock(bed)
+    always = replace(private("a"), containers=(Container("app", IMAGE, pull_policy=PullPolicy.ALWAYS),))
+    async with bed.running(late(IMAGE), secrets=KEY) as manager:
+        assert isinstance(state(bed), Waiting)
+        await manager.apply(desired(always, late(IMAGE), secrets=KEY), complete=True)
+        await settle()
+        assert isinstance(bed.state(), Running) and bed.engine.present[IMAGE] == "sha256:app"
+        await manager.apply(desired(always, late(IMAGE), secrets=KEY, config_maps=LATE), complete=True)
+        await bed.clock.advance(5)
+        now = state(bed)
+        assert isinstance(now, Waiting) and now.message.endswith("unauthorized")
+
+
+async def test_an_image_that_the_pod_was_changed_to_since_the_check_is_checked_again(bed: Bed) -> None:
+    lock(bed)
+    async with bed.running(private("a"), late(PRELOADED), secrets=KEY) as manager:
+        assert isinstance(bed.state(), Running) and isinstance(state(bed), Waiting)
+        await manager.apply(desired(private("a"), late(IMAGE), secrets=KEY, config_maps=LATE), complete=True)
+        await bed.clock.advance(5)
+        now = state(bed)
+        assert isinstance(now, Waiting) and now.message.endswith("unauthorized")
