@@ -51,7 +51,7 @@ class _Intent:
 
 
 class PullRecords:
-    """Reads the files when it is made; later only writes them. Calls that write raise OSError."""
+    """Reads the files when it is made; later only writes them. Calls that write raise OSError, except `settle`."""
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         self._pulled_directory, self._pulling_directory = directory / "pulled", directory / "pulling"
@@ -59,6 +59,8 @@ class PullRecords:
         self._pulled = {path.name: _pulled_from(path) for path in _files(self._pulled_directory)}
         intents = (_intent_from(path, clock.monotonic()) for path in _files(self._pulling_directory))
         self._intents = {intent.image: intent for intent in intents if intent is not None}
+        self._unwritten: set[str] = set()
+        """The ids of images that a cut off pull has got, and that have no record because the disk takes none."""
         self._active: Counter[str] = Counter()
         self._writing = asyncio.Lock()
 
@@ -67,6 +69,8 @@ class PullRecords:
         record = self._pulled.get(_name(image_id))
         if record is not None:
             return record.access.get(repository(image), _UNKNOWN)
+        if image_id in self._unwritten:
+            return _UNKNOWN
         intent = self._intents.get(image)
         return _UNKNOWN if intent is not None and intent.before != image_id else None
 
@@ -103,7 +107,10 @@ class PullRecords:
             self._intents[image] = replace(self._intents[image], since=self._clock.monotonic())
 
     async def settle(self, images: Images) -> None:
-        """Find out what has come of the pulls that were cut off. Raises RuntimeFault, OSError."""
+        """Find out what has come of the pulls that were cut off. Raises RuntimeFault.
+
+        On a disk that takes no record, the image opens to nobody all the same, and it is tried again.
+        """
         for image, intent in tuple(self._intents.items()):
             if self._active[image]:
                 continue
@@ -113,10 +120,18 @@ class PullRecords:
                     continue
                 if present is not None and present != intent.before:
                     if _name(present) not in self._pulled:
-                        await self._put(_Pulled(present))
+                        self._unwritten.add(present)
                 elif self._clock.monotonic() < intent.since + _DOUBT_S:
                     continue
-                await self._drop_intent(image)
+                await self._settled(image, present or "")
+
+    async def _settled(self, image: str, present: str) -> None:
+        try:
+            if present in self._unwritten:
+                await self._put(_Pulled(present))
+            await self._drop_intent(image)
+        except OSError as error:
+            _LOG.warning("image %s: what has come of a pull is not written down: %s", image, error)
 
     async def prune(self, images: Images) -> None:
         """Forget the images that the node does not have any more. Raises RuntimeFault, OSError."""
@@ -141,6 +156,7 @@ class PullRecords:
     async def _put(self, record: _Pulled) -> None:
         await self._write(self._pulled_directory / _name(record.id), _text(record))
         self._pulled[_name(record.id)] = record
+        self._unwritten.discard(record.id)
 
     async def _drop_intent(self, image: str) -> None:
         """Forget that the image may be being pulled, unless another pod pulls it."""
@@ -188,7 +204,7 @@ def _pulled_from(path: Path) -> _Pulled:
     try:
         value = json.loads(path.read_bytes())
         return _Pulled(str(value["id"]), {name: _access_from(each) for name, each in value["access"].items()})
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         _LOG.warning("%s: not a record of a pulled image (%r): its pods need the credentials", path, error)
         return _Pulled()
 
@@ -202,6 +218,6 @@ def _intent_from(path: Path, now: float) -> _Intent | None:
     try:
         value = json.loads(path.read_bytes())
         return _Intent(str(value["image"]), str(value["before"]), now)
-    except (ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         _LOG.warning("%s: not a record of a pull (%r)", path, error)
         return None

@@ -118,6 +118,23 @@ async def test_a_full_disk_opens_no_image(tmp_path: Path, clock: HandClock, engi
     assert records.access(IMAGE, ID) == Access()
 
 
+async def test_a_full_disk_does_not_keep_pods_from_other_images_and_opens_none(
+    tmp_path: Path, clock: HandClock, engine: FakeRuntime
+) -> None:
+    await PullRecords(tmp_path, clock).begin(IMAGE, None)
+    engine.present[IMAGE] = ID
+    records = PullRecords(tmp_path, clock)
+    (tmp_path / "pulled").write_text("no directory")
+    for _ in range(2):
+        await records.settle(engine)
+        assert records.access("another:name", ID) == Access()
+        assert records.access("other:1", "sha256:other") is None
+    (tmp_path / "pulled").unlink()
+    await records.settle(engine)
+    assert PullRecords(tmp_path, clock).access("another:name", ID) == Access()
+    assert list((tmp_path / "pulling").iterdir()) == []
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"id": "x", "access": {"a": {"everyone": true}}}', "\0"])
 async def test_a_broken_record_opens_its_image_to_nobody(tmp_path: Path, clock: HandClock, content: str) -> None:
     await pull(PullRecords(tmp_path, clock), by=None)
