@@ -1,7 +1,7 @@
 """The reports of one pod: which statuses the master gets, and the events of containers that back off.
 
-Owns the last status. A status that knows less than the master does is not reported. One that only shows that a pod is
-being started waits a little: most pods run soon, and a report costs the node and the master as much as a step does.
+Owns the last status. A status that knows less than the master does is not reported. A status that only shows that the
+pod is being started waits a little: most pods run soon, and a report costs the node and the master as much as a step.
 """
 
 from __future__ import annotations
