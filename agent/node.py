@@ -84,6 +84,8 @@ class Node:
         self._address = OwnAddress(config.node_address, config.master_host)
         self._health = _Health()
         self._engine_version = ""
+        self._confinement = ". AppArmor enabled" if host.has_apparmor() else ""
+        """As the kubelet says it."""
         self._applied_revision = 0
         self._applied_network: tuple[NodeSettings, NetworkState] | None = None
         self._complete = asyncio.Event()
@@ -356,7 +358,7 @@ class Node:
             type="Ready",
             status="False" if problem else "True",
             reason="AgentNotReady" if problem else "AgentReady",
-            message=problem or "engine, links, peers and rules are in place",
+            message=problem or f"engine, links, peers and rules are in place{self._confinement}",
         )
         return (*self._vitals.pressure(health.disk), ready)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from agent.model import PodPhase, PodUid
@@ -52,6 +53,8 @@ class Terminated:
     container_id: str = ""
 
 
+NO_IMAGES: Final[Mapping[int, str]] = MappingProxyType({})
+
 ContainerState = Waiting | Running | Terminated
 
 
@@ -79,6 +82,8 @@ class ContainerStatus:
     container_id: str = ""
     read_only_trees: tuple[int, ...] = ()
     """The mounts of volumes below which everything is read-only, by their places among those of the container."""
+    volume_images: Mapping[int, str] = field(default_factory=lambda: NO_IMAGES)
+    """The ids of the images whose files are mounted, by places too."""
     user: ContainerUser | None = None
     """None: not known."""
 

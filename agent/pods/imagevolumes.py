@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from agent.model import Container, Desired, Pod
+from agent.model import Container, Desired, ImageVolume, Pod
 from agent.pods.images import Images
 from agent.runtime import images as runtime_images
 from agent.runtime.errors import ImageNotFound
@@ -25,12 +25,20 @@ class ImageVolumes:
         self._trees = trees
         self._lock = asyncio.Lock()
 
-    async def ensure(self, pod: Pod, container: Container, volume: str, desired: Desired) -> None:
-        """`container`: it has the image and the pull policy of the volume. Raises AgentError, OSError."""
+    def mounted(self, pod: Pod) -> dict[str, str]:
+        """The volumes that have their files already → the ids of the images."""
+        names = (volume.name for volume in pod.volumes if isinstance(volume.source, ImageVolume))
+        return {name: self._trees.kept(pod.uid, name) for name in names if self._trees.is_mounted(pod.uid, name)}
+
+    async def ensure(self, pod: Pod, container: Container, volume: str, desired: Desired) -> str:
+        """Returns the id of the image. `container`: it has the image and the pull policy of the volume.
+
+        Raises AgentError, OSError.
+        """
         async with self._lock:
             trees, uid = self._trees, pod.uid
             if trees.is_mounted(uid, volume):
-                return
+                return trees.kept(uid, volume)
             if not trees.has(trees.kept(uid, volume)):
                 await self._images.ensure(pod, container, desired)
                 image_id = await self._engine.id_of(container.image)
@@ -39,3 +47,4 @@ class ImageVolumes:
                 trees.keep(uid, volume, image_id)
                 await trees.fill(image_id, partial(self._engine.export, container.image))
             trees.mount(uid, volume)
+            return trees.kept(uid, volume)

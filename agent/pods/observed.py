@@ -62,8 +62,8 @@ class Observed:
     volumes_ready: bool = False
     images: Mapping[str, int] = field(default_factory=dict)
     """Container → the attempt for which its image is ready."""
-    image_volumes: frozenset[str] = frozenset()
-    """The volumes that have the files of their images."""
+    image_volumes: Mapping[str, str] = field(default_factory=dict)
+    """The volumes that have the files of an image → the image's id."""
     attempts: Mapping[str, int] = field(default_factory=dict)
     """Container → the highest attempt ever seen, even if its record is gone: restart counts never go back."""
     network_released: bool = False

@@ -119,6 +119,7 @@ class Performer:
         self._image_volumes = ImageVolumes(self._images, context.runtime.images, context.volumes.images)
         self._image_ids: dict[str, str] = {}
         """The image that each container may use, as of the last check."""
+        view.image_volumes |= self._image_volumes.mounted(pod)
         self._mounted: Mounted = {}
         self.tokens = PodTokens(context.tokens, context.clock)
 
@@ -236,8 +237,8 @@ class Performer:
 
     async def _ensure_image(self, action: EnsureImage) -> None:
         if action.volume:
-            await self._image_volumes.ensure(self.pod, action.container, action.volume, self.desired)
-            self._view.image_volumes.add(action.volume)
+            image_id = await self._image_volumes.ensure(self.pod, action.container, action.volume, self.desired)
+            self._view.image_volumes[action.volume] = image_id
         else:
             name = action.container.name
             self._image_ids[name] = await self._images.ensure(self.pod, action.container, self.desired)

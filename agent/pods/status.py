@@ -5,7 +5,7 @@ Owns phase, container states and their reasons. Pure functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
 from agent.model import Container, Pod, PodPhase
@@ -21,7 +21,7 @@ from agent.pods.stage import Stage, Standing, standing_of
 from agent.pods.trees import trees_of
 from agent.pods.volumeimages import image_due
 from agent.runtime.records import ContainerPhase
-from agent.statuses import ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
+from agent.statuses import NO_IMAGES, ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
 MessageOf = Callable[[str, int], str]
 """Container and attempt → the content of its termination message file."""
@@ -168,8 +168,17 @@ class _Reader:
             else "",
             container_id=f"{self._engine}://{newest.id}" if newest is not None else "",
             read_only_trees=trees_of(newest.record.labels) if newest is not None else (),
+            volume_images=self._volume_images(container) if newest is not None else NO_IMAGES,
             user=self._observed.users.get(newest.id) if newest is not None else None,
         )
+
+    def _volume_images(self, container: Container) -> Mapping[int, str]:
+        images = self._observed.image_volumes
+        return {
+            place: f"{self._engine}://{images[mount.name]}"
+            for place, mount in enumerate(container.volume_mounts)
+            if mount.name in images
+        }
 
     def _is_ready(self, newest: Instance | None) -> bool:
         return newest is not None and self._observed.health_of(newest.id).ready

@@ -35,7 +35,7 @@ class PodView:
         self.volumes_changed = False
         """What they are made from has changed since they were prepared last, or since that began."""
         self.images: dict[str, int] = {}
-        self.image_volumes: set[str] = set()
+        self.image_volumes: dict[str, str] = {}
         self.network_released = False
         self.disk_clean = False
         self.messages: set[ContainerId] = set()
@@ -55,7 +55,7 @@ class PodView:
             attached=self.attached,
             volumes_ready=self.volumes_ready,
             images=dict(self.images),
-            image_volumes=frozenset(self.image_volumes),
+            image_volumes=dict(self.image_volumes),
             network_released=self.network_released,
             disk_clean=self.disk_clean,
             messages=frozenset(self.messages),

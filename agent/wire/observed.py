@@ -115,6 +115,7 @@ def _container_status(status: statuses.ContainerStatus) -> observed_pb2.Containe
         container_id=status.container_id[: contract.MAX_WORD],
         started=status.started,
         read_only_trees=status.read_only_trees,
+        volume_images={place: image[: contract.MAX_WORD] for place, image in status.volume_images.items()},
         user=_user(status.user) if status.user is not None else None,
     )
 

@@ -152,7 +152,14 @@ class ContainerState(_message.Message):
     def __init__(self, waiting: _Optional[_Union[ContainerState.Waiting, _Mapping]] = ..., running: _Optional[_Union[ContainerState.Running, _Mapping]] = ..., terminated: _Optional[_Union[ContainerState.Terminated, _Mapping]] = ...) -> None: ...
 
 class ContainerStatus(_message.Message):
-    __slots__ = ("name", "state", "last_state", "ready", "restart_count", "image", "image_id", "container_id", "started", "read_only_trees", "user")
+    __slots__ = ("name", "state", "last_state", "ready", "restart_count", "image", "image_id", "container_id", "started", "read_only_trees", "volume_images", "user")
+    class VolumeImagesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: str
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LAST_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -163,6 +170,7 @@ class ContainerStatus(_message.Message):
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     READ_ONLY_TREES_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_IMAGES_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: ContainerState
@@ -174,8 +182,9 @@ class ContainerStatus(_message.Message):
     container_id: str
     started: bool
     read_only_trees: _containers.RepeatedScalarFieldContainer[int]
+    volume_images: _containers.ScalarMap[int, str]
     user: ContainerUser
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ContainerState, _Mapping]] = ..., last_state: _Optional[_Union[ContainerState, _Mapping]] = ..., ready: _Optional[bool] = ..., restart_count: _Optional[int] = ..., image: _Optional[str] = ..., image_id: _Optional[str] = ..., container_id: _Optional[str] = ..., started: _Optional[bool] = ..., read_only_trees: _Optional[_Iterable[int]] = ..., user: _Optional[_Union[ContainerUser, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[ContainerState, _Mapping]] = ..., last_state: _Optional[_Union[ContainerState, _Mapping]] = ..., ready: _Optional[bool] = ..., restart_count: _Optional[int] = ..., image: _Optional[str] = ..., image_id: _Optional[str] = ..., container_id: _Optional[str] = ..., started: _Optional[bool] = ..., read_only_trees: _Optional[_Iterable[int]] = ..., volume_images: _Optional[_Mapping[int, str]] = ..., user: _Optional[_Union[ContainerUser, _Mapping]] = ...) -> None: ...
 
 class ContainerUser(_message.Message):
     __slots__ = ("uid", "gid", "supplemental_groups")

@@ -34,6 +34,8 @@ async def test_a_container_mounts_the_files_of_an_image(bed: Bed) -> None:
         spec = bed.engine.specs[bed.engine.named("app")[0].id]
         volume = bed.config.state_dir / "pods" / UID / "volumes" / "data"
         assert bed.binds.mounted[volume] == bed.config.state_dir / "imagefiles" / "abc"
+        app, other = bed.reporter.statuses[UID].containers
+        assert app.volume_images == {0: "docker://sha256:abc", 1: "docker://sha256:abc"} and not other.volume_images
         # The engine is not asked for a read-only mount: it would drop the restrictions of the agent's own.
         (whole,) = [mount for mount in spec.mounts if mount.target == "/d"]
         assert (whole.source, whole.read_only) == (str(volume), False)

@@ -31,7 +31,11 @@ SPEC: dict[str, Any] = {
 
 
 # Places from an agent that counts otherwise mean nothing.
-REPORT = wire.PodStatus(container_statuses=[wire.ContainerStatus(name="app", read_only_trees=[0, 2, 9])])
+REPORT = wire.PodStatus(
+    container_statuses=[
+        wire.ContainerStatus(name="app", read_only_trees=[0, 2, 9], volume_images={1: "docker://x", 9: "y"})
+    ]
+)
 
 
 def status(*, app_id: str) -> PodStatus:
@@ -57,7 +61,13 @@ def test_the_details_are_those_of_the_spec() -> None:
         "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "500m"}},
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"},
-            {"name": "keys", "mountPath": "/keys", "readOnly": True, "recursiveReadOnly": "Disabled"},
+            {
+                "name": "keys",
+                "mountPath": "/keys",
+                "readOnly": True,
+                "recursiveReadOnly": "Disabled",
+                "volumeStatus": {"image": {"imageRef": "docker://x"}},
+            },
             {"name": "tree", "mountPath": "/tree", "readOnly": True, "recursiveReadOnly": "Enabled"},
         ],
         "stopSignal": "SIGQUIT",
