@@ -12,7 +12,6 @@ from functools import partial
 from agent.model import Container, Desired, ImageVolume, Pod
 from agent.pods.images import Images
 from agent.runtime import images as runtime_images
-from agent.runtime.errors import ImageNotFound
 from agent.volumes.imagetrees import ImageTrees
 
 
@@ -40,11 +39,9 @@ class ImageVolumes:
             if trees.is_mounted(uid, volume):
                 return trees.kept(uid, volume)
             if not trees.has(trees.kept(uid, volume)):
-                await self._images.ensure(pod, container, desired)
-                image_id = await self._engine.id_of(container.image)
-                if image_id is None:
-                    raise ImageNotFound(f'image "{container.image}" is not on the node any more')
+                # This very image, whatever has its name by now.
+                image_id = await self._images.ensure(pod, container, desired)
                 trees.keep(uid, volume, image_id)
-                await trees.fill(image_id, partial(self._engine.export, container.image))
+                await trees.fill(image_id, partial(self._engine.export, image_id))
             trees.mount(uid, volume)
             return trees.kept(uid, volume)

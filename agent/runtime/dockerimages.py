@@ -62,9 +62,8 @@ class DockerImages:
             self._accounts[known] = Accounts(*(content.decode(errors="replace") for content in files))
         return self._accounts[known]
 
-    async def export(self, image: str) -> AsyncGenerator[bytes, None]:
-        known = (await self._present(image)).id
-        async with self._scratch.container(known) as container, aclosing(self._scratch.export(container)) as pieces:
+    async def export(self, image_id: str) -> AsyncGenerator[bytes, None]:
+        async with self._scratch.container(image_id) as container, aclosing(self._scratch.export(container)) as pieces:
             async for piece in pieces:
                 yield piece
 

@@ -53,7 +53,7 @@ class FakeRuntime:
         self.accounts_in: dict[str, Accounts] = {}
         """The users and groups of images that have some."""
         self.archives: dict[str, bytes] = {}
-        """The files of images that are exported."""
+        """The files of images, by their ids."""
         self.registry: dict[str, str] = {}
         self.accounts: dict[str, tuple[str, str]] = {}
         """User and password of images that need them."""
@@ -244,11 +244,11 @@ class FakeRuntime:
             raise ImageNotFound(f'image "{image}" is not on the node')
         return self.accounts_in.get(image, Accounts())
 
-    async def export(self, image: str) -> AsyncGenerator[bytes, None]:
-        await self._called("export", image)
-        if image not in self.present:
-            raise ImageNotFound(f'image "{image}" is not on the node')
-        yield self.archives[image]
+    async def export(self, image_id: str) -> AsyncGenerator[bytes, None]:
+        await self._called("export", image_id)
+        if image_id not in self.present.values():
+            raise ImageNotFound(f"image {image_id} is not on the node")
+        yield self.archives[image_id]
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:
         await self._called("pull", image)

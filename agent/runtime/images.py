@@ -46,8 +46,8 @@ class Images(Protocol):
         """The users and groups that the image declares. Raises ImageNotFound."""
         ...
 
-    def export(self, image: str) -> AsyncGenerator[bytes, None]:
-        """The files of the image as a tar archive, in pieces. Raises ImageNotFound."""
+    def export(self, image_id: str) -> AsyncGenerator[bytes, None]:
+        """The files of the image with this id as a tar archive, in pieces. Raises ImageNotFound."""
         ...
 
     async def pull(self, image: str, credentials: Credentials | None = None) -> Pulled:

@@ -66,30 +66,30 @@ async def test_a_container_that_is_removed_meanwhile_is_an_error(engine: FakeEng
         await runtime.images.accounts_of("web:1")
 
 
-async def exported(runtime: DockerRuntime, image: str) -> bytes:
-    return b"".join([piece async for piece in runtime.images.export(image)])
+async def exported(runtime: DockerRuntime, image_id: str) -> bytes:
+    return b"".join([piece async for piece in runtime.images.export(image_id)])
 
 
 async def test_the_files_of_an_image_arrive_in_pieces(engine: FakeEngine, runtime: DockerRuntime) -> None:
     engine.exported = [b"a" * 100_000, b"b"]
-    assert await exported(runtime, "web:1") == b"a" * 100_000 + b"b"
+    assert await exported(runtime, "sha256:web") == b"a" * 100_000 + b"b"
     assert engine.containers == {}
     with pytest.raises(ImageNotFound):
-        await exported(runtime, "none:1")
+        await exported(runtime, "sha256:none")
 
 
 async def test_an_export_without_progress_fails(engine: FakeEngine) -> None:
     engine.exported = [b"a", None]
     runtime = DockerRuntime(engine.socket, limits=Limits(pull_progress_s=0.2))
     with pytest.raises(TimedOut, match="no progress"):
-        await exported(runtime, "web:1")
+        await exported(runtime, "sha256:web")
     assert engine.containers == {}
     await runtime.close()
 
 
 async def test_a_reader_that_stops_leaves_no_container(engine: FakeEngine, runtime: DockerRuntime) -> None:
     engine.exported = [b"a", None]
-    pieces = runtime.images.export("web:1")
+    pieces = runtime.images.export("sha256:web")
     assert await anext(pieces) == b"a"
     await pieces.aclose()
     assert engine.containers == {}
