@@ -129,8 +129,9 @@ def form(entry: Entry, route: Route, representation: Representation) -> bytes:
 
 def body(entry: Entry, route: Route) -> bytes:
     """The object as JSON in the version of the path: the stored bytes, or a conversion of them."""
-    convert = route.version.from_stored
-    if route.stored or convert is None:
+    if route.stored:
         return entry.raw
+    convert = route.version.from_stored
+    assert convert is not None
     value = convert(msgspec.json.decode(entry.raw))
     return _encode({**value, "apiVersion": route.api_version})

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from master.api.errors import BadRequest
 from master.api.identity import Caller
+from master.api.pipeline.authorization import Attributes
 from master.api.pipeline.request import Request
 from master.api.rest.options import MAX_MANAGER_BYTES
 from master.api.rest.query import Query
@@ -29,6 +30,12 @@ class Call(msgspec.Struct):
     @property
     def accept(self) -> str:
         return self.http.headers.get("Accept", "")
+
+    def attributes(self, verb: str) -> Attributes:
+        """What the caller of a request that only reads has to be allowed."""
+        route, resource = self.route, self.route.resource
+        subresource = route.subresource.name if route.subresource is not None else ""
+        return Attributes(verb, resource.group, resource.plural, subresource, route.namespace, route.name)
 
     def request(self, verb: str) -> Request:
         """The request for the pipeline. For one that changes objects, use `change`."""

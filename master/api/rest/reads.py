@@ -21,7 +21,7 @@ class Reads:
     """Answers reading requests."""
 
     def __init__(self, pipeline: Pipeline, cache: Cache, clock: Clock) -> None:
-        self._pipeline = pipeline
+        self._authorizer = pipeline.authorizer
         self._cache = cache
         self._clock = clock
         self._lists = Lists(cache, clock)
@@ -47,7 +47,7 @@ class Reads:
         return await self._lists.respond(call, Page(entries, 0, 0), selection)
 
     async def get(self, call: Call) -> web.Response:
-        await self._pipeline.authorize(call.request("get"))
+        await self._authorizer.authorize(call.caller, call.attributes("get"))
         response = self.answer(call, self.entry(call))
         # Asked here, because most objects are not even worth the coroutine.
         return await compressed(call.http, response) if is_worthwhile(call.http, response) else response
@@ -72,11 +72,11 @@ class Reads:
         return await self._lists.selected(call, self.selection(call))
 
     async def list(self, call: Call) -> web.StreamResponse:
-        await self._pipeline.authorize(call.request("list"))
+        await self._authorizer.authorize(call.caller, call.attributes("list"))
         return await self._lists.answer(call, self.selection(call))
 
     async def watch(self, call: Call) -> web.StreamResponse:
-        await self._pipeline.authorize(call.request("watch"))
+        await self._authorizer.authorize(call.caller, call.attributes("watch"))
         representation = answers.negotiate(call.accept)
         since, initial = call.query.number("resourceVersion"), call.query.optional_flag("sendInitialEvents")
         if since and since > self._cache.revision:

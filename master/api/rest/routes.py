@@ -40,6 +40,17 @@ class Route:
         """The apiVersion of the bodies of requests."""
         return self.resource.version_of(self.version)
 
+    @cached_property
+    def labels(self) -> tuple[str, str, str, str, str]:
+        """What requests for the route are counted by: group, version, plural, subresource and scope."""
+        return (
+            self.resource.group_of(self.version),
+            self.version.name,
+            self.resource.plural,
+            "" if self.subresource is None else self.subresource.name,
+            "resource" if self.name else "namespace" if self.namespace else "cluster",
+        )
+
     @property
     def answered_version(self) -> str:
         """The apiVersion of answers."""
