@@ -23,6 +23,8 @@ _INGRESS: Final = (DEFAULT_INGRESS_CLASS,)
 class DefaultStorageClass(Admission):
     """Sets `storageClassName` of claims. An empty name is a choice too: no class."""
 
+    resources = (PERSISTENTVOLUMECLAIM,)
+
     async def mutate(self, attempt: Attempt) -> None:
         if attempt.creates(PERSISTENTVOLUMECLAIM):
             attempt.new = with_storage_class(attempt.cache, attempt.new) or attempt.new
@@ -30,6 +32,8 @@ class DefaultStorageClass(Admission):
 
 class DefaultIngressClass(Admission):
     """Sets `ingressClassName` of ingresses, unless the old annotation names a class."""
+
+    resources = (INGRESS,)
 
     async def mutate(self, attempt: Attempt) -> None:
         if not attempt.creates(INGRESS):

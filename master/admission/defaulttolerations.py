@@ -20,10 +20,11 @@ _SECONDS: Final = 300
 class DefaultTolerations(Admission):
     """Adds the tolerations of the taints of a node's health that a pod lacks."""
 
+    resources = (POD,)
+
     async def mutate(self, attempt: Attempt) -> None:
         # Also in an update, so that one from a manifest does not take them away.
-        if attempt.request.resource is POD:
-            attempt.new = replace(attempt.new, spec=SPECS.changed(attempt.new.spec, tolerating))
+        attempt.new = replace(attempt.new, spec=SPECS.changed(attempt.new.spec, tolerating))
 
 
 def tolerating(spec: PodSpec) -> PodSpec:

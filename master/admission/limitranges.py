@@ -28,6 +28,8 @@ _Limits = tuple[Limit, ...]
 class LimitRanges(Admission):
     """Sets default amounts in new pods; refuses new pods, and new and changed claims, that break a limit."""
 
+    resources = (POD, PERSISTENTVOLUMECLAIM)
+
     async def mutate(self, attempt: Attempt) -> None:
         if not attempt.creates(POD):
             return

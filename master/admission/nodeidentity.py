@@ -14,9 +14,11 @@ from master.store.interface import Compare, Put, StoreUnavailable
 class NodeIdentity(Admission):
     """Marks the identity of a node as removed in the commit that removes the node."""
 
+    resources = (NODE,)
+
     async def validate(self, attempt: Attempt) -> None:
         """Raises Unavailable."""
-        if attempt.request.resource is not NODE or attempt.new is not None:
+        if attempt.new is not None:
             return
         key = f"/identity/node/{attempt.request.name}"
         try:

@@ -28,10 +28,10 @@ _DEFAULT: Final = "default"
 class PodAccounts(Admission):
     """Sets the account, and refuses pods whose account does not exist."""
 
+    resources = (POD,)
+
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
-        if attempt.request.resource is not POD:
-            return
         pod = attempt.new
         if attempt.old is not None:
             attempt.new = _as_before(pod, attempt.old)

@@ -42,10 +42,10 @@ class PodPriorities(Admission):
     Refuses pods with a class that does not exist, or with other values than those of their class.
     """
 
+    resources = (POD,)
+
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
-        if attempt.request.resource is not POD:
-            return
         spec = attempt.new.spec
         if attempt.old is not None:
             attempt.new = replace(attempt.new, spec=_as_before(spec, attempt.old.spec))

@@ -14,6 +14,8 @@ _SET_BY_THE_SERVER = ("username", "uid", "groups", "extra")
 class Requester(Admission):
     """Sets the user's name and groups in new certificate requests."""
 
+    resources = (CERTIFICATESIGNINGREQUEST,)
+
     async def mutate(self, attempt: Attempt) -> None:
         request = attempt.request
         if not attempt.creates(CERTIFICATESIGNINGREQUEST):

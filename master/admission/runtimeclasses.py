@@ -54,6 +54,8 @@ _NONE = _Class(None, (), None)
 class RuntimeClasses(Admission):
     """Completes new pods from their runtime class, and refuses those that contradict it."""
 
+    resources = (POD,)
+
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
         if not attempt.creates(POD):

@@ -24,10 +24,12 @@ PROTECTION: Final[dict[Resource[Any], str]] = {
 class ProtectVolumes(Admission):
     """Adds the finalizer of the kind."""
 
+    resources = tuple(PROTECTION)
+
     async def mutate(self, attempt: Attempt) -> None:
-        finalizer = PROTECTION.get(attempt.request.resource)
-        if finalizer is None or attempt.before is not None:
+        if attempt.before is not None:
             return
+        finalizer = PROTECTION[attempt.request.resource]
         meta = attempt.new.metadata
         if finalizer not in meta.finalizers:
             attempt.new = replace(attempt.new, metadata=replace(meta, finalizers=(*meta.finalizers, finalizer)))

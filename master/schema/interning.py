@@ -94,21 +94,21 @@ class Interner(Generic[V]):
         if interned is None:
             return function(value, *arguments)
         key = (id(value), function, *arguments)
-        result = interned.results.get(key, _MISSING)
+        result: R = interned.results.get(key, _MISSING)
         if result is _MISSING:
             result = function(value, *arguments)
             if len(interned.results) < _MAX_RESULTS:
                 interned.results[key] = result
-        return cast(R, result)
+        return result
 
     def changed(self, value: V, function: Callable[..., V], *arguments: Hashable) -> V:
         """Like `result`, for a function that returns another value of the field, which is interned as well."""
         interned = self._by_id.get(id(value))
         if interned is None:
             return function(value, *arguments)
-        new = interned.results.get((id(value), function, *arguments))
+        new: V | None = interned.results.get((id(value), function, *arguments))
         if new is not None:
-            return cast(V, new)
+            return new
         new = self.result(value, function, *arguments)
         if id(new) not in self._by_id and len(interned.results) < _MAX_RESULTS:
             interned.values.append(new)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from master.api.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from master.api.pipeline import deletion, metadata
-from master.api.pipeline.admission import Admission
+from master.api.pipeline.admission import Admission, Plugins
 from master.api.pipeline.attempt import Attempt, Outcome
 from master.api.pipeline.authorization import Attributes, Authorizer
 from master.api.pipeline.ownership import Ownership, requested, unchanged, with_entries
@@ -51,8 +51,7 @@ class Pipeline:
         self._cache = cache
         self._registry = registry
         self.authorizer = authorizer
-        self._mutators = [plugin for plugin in admission if type(plugin).mutate is not Admission.mutate]
-        self._validators = [plugin for plugin in admission if type(plugin).validate is not Admission.validate]
+        self._plugins = Plugins(admission)
         self.clock = clock
         self.ownership = Ownership()
         # Uniqueness keys of commits in progress, so that they are not allocated a second time.
@@ -211,7 +210,7 @@ class Pipeline:
         resource = attempt.request.resource
         strategy = self._registry.strategy(resource)
         sent = attempt.new = strategy.default(resource.schema.default(attempt.new))
-        for plugin in self._mutators:
+        for plugin in self._plugins.mutators(resource):
             await plugin.mutate(attempt)
         if attempt.new is not sent:
             # A plugin may have added something that has defaults of its own.
@@ -281,9 +280,10 @@ class Pipeline:
 
     async def _put(self, attempt: Attempt) -> Outcome:
         """Commits an object, and in the same commit takes and releases its uniqueness keys."""
-        for plugin in self._validators:
+        resource = attempt.request.resource
+        for plugin in self._plugins.validators(resource):
             await plugin.validate(attempt)
-        resource, new, before = attempt.request.resource, attempt.new, attempt.before
+        new, before = attempt.new, attempt.before
         strategy = self._registry.strategy(resource)
         held = strategy.keys(attempt.old) if before is not None else frozenset[str]()
         needed = strategy.keys(new)
@@ -327,7 +327,7 @@ class Pipeline:
     async def _remove(self, attempt: Attempt, *, last: Any | None) -> Outcome:
         """Removes an object and its uniqueness keys. `last`: its last state, if that differs from the stored one."""
         attempt.new = None
-        for plugin in self._validators:
+        for plugin in self._plugins.validators(attempt.request.resource):
             await plugin.validate(attempt)
         request, before = attempt.request, attempt.before
         assert before is not None
