@@ -278,7 +278,7 @@ async def test_a_container_that_is_stuck_is_listed_as_far_as_it_is_known(
     }
 
 
-async def test_an_engine_that_dies_during_a_list(engine: FakeEngine, runtime: DockerRuntime) -> None:
+async def test_an_engine_that_dies_during_a_list(engine: FakeEngine) -> None:
     made = [engine.add(f"c{number}") for number in range(3)]
 
     def fails(request: web.Request) -> web.StreamResponse | None:
@@ -287,8 +287,10 @@ async def test_an_engine_that_dies_during_a_list(engine: FakeEngine, runtime: Do
         return None
 
     engine.fails = fails
+    runtime = DockerRuntime(engine.socket)  # with the real limits: no look times out first
     with pytest.raises(EngineGone):
         await runtime.list(LABELS)
+    await runtime.close()
 
 
 async def test_podman_is_known_by_its_version(engine: FakeEngine, runtime: DockerRuntime) -> None:
