@@ -18,6 +18,7 @@ from agent.model.containers import (
     RestartPolicy,
     RestartRule,
     SecurityContext,
+    VolumeDevice,
     VolumeMount,
 )
 from agent.model.desired import ClusterDns, ConfigMap, Desired, Secret, ServiceEnv, ServiceEnvPort
@@ -89,6 +90,7 @@ __all__ = [
     "TokenSource",
     "UnsupportedVolume",
     "Volume",
+    "VolumeDevice",
     "VolumeMount",
     "VolumeSource",
     "WaitingVolume",

@@ -98,6 +98,14 @@ class VolumeMount:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeDevice:
+    """The path at which a container sees a volume of its pod that is a block device."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """cgroups enforce the limits, but that of ephemeral storage; the CPU request sets the CPU shares. 0: not set."""
 
@@ -179,6 +187,7 @@ class Container:
     ports: tuple[ContainerPort, ...] = ()
     resources: Resources = Resources()
     volume_mounts: tuple[VolumeMount, ...] = ()
+    volume_devices: tuple[VolumeDevice, ...] = ()
     pull_policy: PullPolicy = PullPolicy.IF_NOT_PRESENT
     security: SecurityContext = SecurityContext()
     stdin: bool = False

@@ -133,3 +133,5 @@ class Volume:
     """All mounts of it are read-only."""
     owned_by_group: bool = False
     """The pod's group is made the owner of what is in it, a host path, when the pod comes to the node."""
+    block: bool = False
+    """It is a block device, a host path."""

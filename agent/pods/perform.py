@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from agent.clock import Clock
 from agent.errors import AgentError
-from agent.model import Container, Desired, FilesVolume, ImageVolume, LogOptions, Pod
+from agent.model import Container, Desired, LogOptions, Pod
 from agent.pods.actions import (
     Action,
     AttachNetwork,
@@ -40,7 +39,7 @@ from agent.pods.actions import (
     StartSandbox,
 )
 from agent.pods.admission import problem_of_added
-from agent.pods.env import PodFacts, environment, sub_path_of
+from agent.pods.env import PodFacts, environment
 from agent.pods.envsources import read_env_files, reads_files
 from agent.pods.errors import ContainerConfigError
 from agent.pods.events import EventRecorder
@@ -52,27 +51,25 @@ from agent.pods.imagevolumes import ImageVolumes
 from agent.pods.instances import create, kind_of
 from agent.pods.interface import PodNetwork, PodsConfig, TokenIssuer
 from agent.pods.keeper import HealthKeeper
+from agent.pods.mounting import devices, volume_mounts
 from agent.pods.names import identify
 from agent.pods.pullrecords import PullRecords
 from agent.pods.roles import Role, role_of
 from agent.pods.room import Room
 from agent.pods.security import needs_image_user, own_seccomp_profile
-from agent.pods.spec import container_spec, privileges, propagation_of, sandbox_spec
+from agent.pods.spec import container_spec, privileges, sandbox_spec
 from agent.pods.tokens import PodTokens
-from agent.pods.trees import read_only_trees
 from agent.pods.users import Users
 from agent.pods.view import PodView
 from agent.probes.interface import Prober
 from agent.runtime import pause
-from agent.runtime.containers import Containers, Mount, Privileges
+from agent.runtime.containers import Containers, Privileges
 from agent.runtime.errors import BadRequest, ImageNotFound, NoSuchContainer, StartRefused
 from agent.runtime.interface import Runtime
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 from agent.runtime.sandboxes import Sandboxes
-from agent.volumes.errors import VolumeError
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
-from agent.volumes.subpaths import SubPath
 
 _MESSAGE_LINES: Final = 80
 _MESSAGE_BYTES: Final = 2048
@@ -251,7 +248,9 @@ class Performer:
         reading = partial(read_env_files, container, self._mounted)
         files = await self._volumes.read(pod, reading) if reads_files(container) else {}
         env = environment(pod, container, self.desired, facts, files)
-        volume_mounts = await self._volume_mounts(container, env)
+        mounts = await volume_mounts(
+            self._volumes, pod, container, self._mounted, env=env, security=self._config.security
+        )
         try:
             await self._check_image(container)
             rights = await self._privileges(container)
@@ -264,7 +263,8 @@ class Performer:
                 sandbox_attempt=action.sandbox_attempt,
                 target=target,
                 env=env,
-                mounts=[*volume_mounts, *self._files.mounts(pod, container, action.attempt)],
+                mounts=[*mounts, *self._files.mounts(pod, container, action.attempt)],
+                devices=devices(pod, container, self._mounted),
                 privileges=rights,
             )
             self._view.put(await create(self._runtime.containers, spec, self._runtime.images, self._clock))
@@ -304,29 +304,6 @@ class Performer:
         name = own_seccomp_profile(security)
         profile = seccomp_profile(self._config.seccomp_profiles, name) if name else ""
         return privileges(self.pod, container, image_user=user, seccomp_profile=profile, accounts=accounts)
-
-    async def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
-        mounts = []
-        # Files with values of other objects are read-only, as in Kubernetes.
-        read_only = {
-            volume.name for volume in self.pod.volumes if volume.read_only or isinstance(volume.source, FilesVolume)
-        }
-        of_images = {volume.name for volume in self.pod.volumes if isinstance(volume.source, ImageVolume)}
-        trees = read_only_trees(container, self._config.security)
-        for index, mount in enumerate(container.volume_mounts):
-            volume = self._mounted.get(mount.name)
-            if volume is None:
-                raise ContainerConfigError(f'volumeMount "{mount.name}": the pod has no such volume')
-            inside = SubPath(mount.name, sub_path_of(mount, env), container.name, index, index in trees)
-            try:
-                source = await self._volumes.mount_source(self.pod, volume, inside)
-            except VolumeError as error:
-                prefix = f'failed to prepare subPath for volumeMount "{mount.name}" of container "{container.name}"'
-                raise ContainerConfigError(f"{prefix}: {error}") from error
-            # An image volume is read-only by itself. Asked for it again, engines would drop its other restrictions.
-            only = (mount.read_only or mount.name in read_only) and mount.name not in of_images
-            mounts.append(Mount(str(source), mount.mount_path, only, propagation_of(mount)))
-        return mounts
 
     async def _start_container(self, action: StartContainer) -> None:
         name = action.container.name

@@ -19,7 +19,7 @@ from agent.pods.names import container_labels, instance_name, sandbox_labels
 from agent.pods.oomscores import score_of
 from agent.pods.security import apparmor_of, check_groups, check_user, seccomp_of, strict_user, user_of
 from agent.runtime.accounts import Accounts
-from agent.runtime.containers import CgroupLimits, ContainerSpec, Mount, Privileges
+from agent.runtime.containers import CgroupLimits, ContainerSpec, Device, Mount, Privileges
 from agent.runtime.records import ContainerId
 from agent.runtime.sandboxes import SandboxSpec
 
@@ -62,6 +62,7 @@ def container_spec(
     target: ContainerId | None,
     env: Mapping[str, str],
     mounts: Sequence[Mount],
+    devices: Sequence[Device] = (),
     privileges: Privileges,
 ) -> ContainerSpec:
     """One instance of a container, joined to its sandbox, and to the processes of the instance `target`."""
@@ -79,6 +80,7 @@ def container_spec(
         env=tuple(f"{name}={value}" for name, value in env.items()),
         working_dir=container.working_dir,
         mounts=tuple(mounts),
+        devices=tuple(devices),
         limits=limits(
             container.resources,
             oom_score=_allowed(config, score_of(pod, container, memory_bytes=config.memory_bytes)),

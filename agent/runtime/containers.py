@@ -22,6 +22,16 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A device of the host inside a container."""
+
+    source: str
+    target: str
+    permissions: str = "rwm"
+    """`r`ead, `w`rite and `m`ake its file (mknod)."""
+
+
+@dataclass(frozen=True, slots=True)
 class CgroupLimits:
     """Limits that the kernel enforces; 0: no limit, the engine's default weight."""
 
@@ -76,6 +86,7 @@ class ContainerSpec:
     env: tuple[str, ...] = ()
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()
     limits: CgroupLimits = CgroupLimits()
     privileges: Privileges = Privileges()
     cgroup_parent: str = ""

@@ -90,7 +90,7 @@ def _host_config(spec: ContainerSpec) -> sdk.types.HostConfig:
     limits = spec.limits
     privileges = spec.privileges
     joined = f"container:{spec.join}"
-    return sdk.types.HostConfig(
+    config = sdk.types.HostConfig(
         OLDEST,
         network_mode="host" if spec.host_network else joined if spec.join else "none",
         ipc_mode="host" if spec.host_ipc else joined if spec.join else "shareable",
@@ -115,6 +115,12 @@ def _host_config(spec: ContainerSpec) -> sdk.types.HostConfig:
         security_opt=_security_options(privileges),
         cgroup_parent=spec.cgroup_parent or None,
     )
+    # A path may contain the character that separates it in the client's own form.
+    config["Devices"] = [
+        {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.permissions}
+        for device in spec.devices
+    ]
+    return config
 
 
 def _mount(mount: Mount) -> sdk.types.Mount:

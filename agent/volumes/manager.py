@@ -87,6 +87,7 @@ class Volumes:
             )
             for volume in pod.volumes
         }
+        _check_modes(pod)
         own = [volume for volume in pod.volumes if not isinstance(volume.source, HostPath | Nfs)]
         made = await self._calls.own(
             pod.uid, lambda: {volume.name: self._prepare(volume.source, contexts[volume.name]) for volume in own}
@@ -203,6 +204,18 @@ class Volumes:
                 )
             case _:
                 raise AssertionError(f"not a volume of the node's own: {source}")
+
+
+def _check_modes(pod: Pod) -> None:
+    """Raises VolumeError for a file system that is used as a block device, or the other way round."""
+    mounted = {mount.name for container in pod.all_containers for mount in container.volume_mounts}
+    devices = {device.name for container in pod.all_containers for device in container.volume_devices}
+    for volume in pod.volumes:
+        if isinstance(volume.source, HostPath | Nfs):
+            mode, wrong = ("Block", mounted) if volume.block else ("Filesystem", devices)
+            field = "volumeMounts" if volume.block else "volumeDevices"
+            if volume.name in wrong:
+                raise VolumeError(f'volume "{volume.name}" has volumeMode {mode}, but is specified in {field}')
 
 
 def _remove_empty(directory: Path) -> None:

@@ -183,6 +183,9 @@ def _container(container: desired_pb2.Container) -> model.Container:
             )
             for mount in container.volume_mounts
         ),
+        volume_devices=tuple(
+            model.VolumeDevice(device.name, device.device_path) for device in container.volume_devices
+        ),
         pull_policy=model.PullPolicy(container.image_pull_policy or "IfNotPresent"),
         security=_security(container.security_context),
         stdin=container.stdin,

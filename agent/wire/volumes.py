@@ -15,7 +15,13 @@ _UNKNOWN = "its source"
 
 def volume_from_proto(volume: desired_pb2.Volume) -> model.Volume:
     """A volume with its source."""
-    return model.Volume(volume.name, _source(volume), volume.read_only, owned_by_group=volume.owned_by_group)
+    return model.Volume(
+        volume.name,
+        _source(volume),
+        volume.read_only,
+        owned_by_group=volume.owned_by_group,
+        block=volume.block,
+    )
 
 
 def resource_from_proto(field: desired_pb2.ResourceField) -> model.ResourceField:

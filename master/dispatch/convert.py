@@ -131,6 +131,9 @@ def container_message(
             )
             for mount in container.volume_mounts
         ],
+        volume_devices=[
+            wire.VolumeDevice(name=device.name, device_path=device.device_path) for device in container.volume_devices
+        ],
         image_pull_policy=container.image_pull_policy or "IfNotPresent",
         security_context=security_message(container.security_context, pod_security),
         stdin=container.stdin,

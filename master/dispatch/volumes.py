@@ -5,8 +5,8 @@ Of a source that no node supports only the name is sent: the pod waits, and its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from master.component.boundclaims import Claimed
 from master.dispatch.resourcefields import resource_message
@@ -74,7 +74,7 @@ def _set_claimed(message: wire.Volume, volume: Volume, claimed: Claimed) -> None
     spec = claimed.volume.spec
     message.read_only = volume.persistent_volume_claim is not None and volume.persistent_volume_claim.read_only
     if spec.get("volumeMode") == "Block":
-        message.unsupported = "persistentVolumeClaim with volumeMode Block"
+        _set_device(message, spec)
     elif path := spec.get("hostPath"):
         message.host_path.CopyFrom(wire.Volume.HostPath(path=path.get("path", ""), type=path.get("type", "")))
     elif local := spec.get("local"):
@@ -85,8 +85,21 @@ def _set_claimed(message: wire.Volume, volume: Volume, claimed: Claimed) -> None
         options = spec.get("mountOptions", ())
         message.nfs.CopyFrom(wire.Volume.Nfs(server=server, path=path, read_only=read_only, mount_options=options))
     else:
-        kinds = sorted(spec.keys() - COMMON_FIELDS)
-        message.unsupported = f"persistentVolumeClaim of {kinds[0] if kinds else 'no source'}"
+        message.unsupported = f"persistentVolumeClaim of {_kind(spec)}"
+
+
+def _set_device(message: wire.Volume, spec: Mapping[str, Any]) -> None:
+    """A block device. As in Kubernetes, a host path cannot be one."""
+    if local := spec.get("local"):
+        message.host_path.CopyFrom(wire.Volume.HostPath(path=local.get("path", ""), type="BlockDevice"))
+        message.block = True
+    else:
+        message.unsupported = f"persistentVolumeClaim with volumeMode Block of {_kind(spec)}"
+
+
+def _kind(spec: Mapping[str, Any]) -> str:
+    """The name of a persistent volume's source."""
+    return min(spec.keys() - COMMON_FIELDS, default="no source")
 
 
 def _empty_dir(source: EmptyDirVolumeSource) -> wire.Volume.EmptyDir:

@@ -104,6 +104,8 @@ def _of_container(container: wire.Container) -> Iterator[str]:
         yield "fileKeyRef"
     if any(mount.propagation for mount in container.volume_mounts):
         yield "mountPropagation"
+    if container.volume_devices:
+        yield "volumeDevices"
     if any(mount.recursive_read_only not in ("", "IfPossible") for mount in container.volume_mounts):
         yield "recursiveReadOnly"
     # Older agents would wait for the end of a sidecar.

@@ -400,8 +400,16 @@ class RestartRule(_message.Message):
     exit_codes: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, action: _Optional[str] = ..., operator: _Optional[str] = ..., exit_codes: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class VolumeDevice(_message.Message):
+    __slots__ = ("name", "device_path")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_PATH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    device_path: str
+    def __init__(self, name: _Optional[str] = ..., device_path: _Optional[str] = ...) -> None: ...
+
 class Container(_message.Message):
-    __slots__ = ("name", "image", "command", "args", "working_dir", "env_from", "env", "ports", "resources", "volume_mounts", "image_pull_policy", "security_context", "stdin", "tty", "termination_message_path", "restart_policy", "termination_message_from_log", "liveness_probe", "readiness_probe", "startup_probe", "lifecycle", "target_container", "restart_rules", "stdin_once")
+    __slots__ = ("name", "image", "command", "args", "working_dir", "env_from", "env", "ports", "resources", "volume_mounts", "image_pull_policy", "security_context", "stdin", "tty", "termination_message_path", "restart_policy", "termination_message_from_log", "liveness_probe", "readiness_probe", "startup_probe", "lifecycle", "target_container", "restart_rules", "stdin_once", "volume_devices")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
@@ -426,6 +434,7 @@ class Container(_message.Message):
     TARGET_CONTAINER_FIELD_NUMBER: _ClassVar[int]
     RESTART_RULES_FIELD_NUMBER: _ClassVar[int]
     STDIN_ONCE_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_DEVICES_FIELD_NUMBER: _ClassVar[int]
     name: str
     image: str
     command: _containers.RepeatedScalarFieldContainer[str]
@@ -450,7 +459,8 @@ class Container(_message.Message):
     target_container: str
     restart_rules: _containers.RepeatedCompositeFieldContainer[RestartRule]
     stdin_once: bool
-    def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[EnvFrom, _Mapping]]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[ContainerPort, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., volume_mounts: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., image_pull_policy: _Optional[str] = ..., security_context: _Optional[_Union[SecurityContext, _Mapping]] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., termination_message_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., termination_message_from_log: _Optional[bool] = ..., liveness_probe: _Optional[_Union[Probe, _Mapping]] = ..., readiness_probe: _Optional[_Union[Probe, _Mapping]] = ..., startup_probe: _Optional[_Union[Probe, _Mapping]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., target_container: _Optional[str] = ..., restart_rules: _Optional[_Iterable[_Union[RestartRule, _Mapping]]] = ..., stdin_once: _Optional[bool] = ...) -> None: ...
+    volume_devices: _containers.RepeatedCompositeFieldContainer[VolumeDevice]
+    def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[EnvFrom, _Mapping]]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[ContainerPort, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., volume_mounts: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., image_pull_policy: _Optional[str] = ..., security_context: _Optional[_Union[SecurityContext, _Mapping]] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., termination_message_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., termination_message_from_log: _Optional[bool] = ..., liveness_probe: _Optional[_Union[Probe, _Mapping]] = ..., readiness_probe: _Optional[_Union[Probe, _Mapping]] = ..., startup_probe: _Optional[_Union[Probe, _Mapping]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., target_container: _Optional[str] = ..., restart_rules: _Optional[_Iterable[_Union[RestartRule, _Mapping]]] = ..., stdin_once: _Optional[bool] = ..., volume_devices: _Optional[_Iterable[_Union[VolumeDevice, _Mapping]]] = ...) -> None: ...
 
 class KeyToPath(_message.Message):
     __slots__ = ("key", "path", "mode")
@@ -463,7 +473,7 @@ class KeyToPath(_message.Message):
     def __init__(self, key: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ...) -> None: ...
 
 class Volume(_message.Message):
-    __slots__ = ("name", "read_only", "owned_by_group", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting", "image")
+    __slots__ = ("name", "read_only", "owned_by_group", "block", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting", "image")
     class EmptyDir(_message.Message):
         __slots__ = ("medium", "size_limit_bytes", "mode")
         MEDIUM_FIELD_NUMBER: _ClassVar[int]
@@ -555,6 +565,7 @@ class Volume(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     READ_ONLY_FIELD_NUMBER: _ClassVar[int]
     OWNED_BY_GROUP_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
     EMPTY_DIR_FIELD_NUMBER: _ClassVar[int]
     HOST_PATH_FIELD_NUMBER: _ClassVar[int]
     CONFIG_MAP_FIELD_NUMBER: _ClassVar[int]
@@ -567,6 +578,7 @@ class Volume(_message.Message):
     name: str
     read_only: bool
     owned_by_group: bool
+    block: bool
     empty_dir: Volume.EmptyDir
     host_path: Volume.HostPath
     config_map: Volume.Keys
@@ -576,7 +588,7 @@ class Volume(_message.Message):
     nfs: Volume.Nfs
     waiting: str
     image: Volume.Image
-    def __init__(self, name: _Optional[str] = ..., read_only: _Optional[bool] = ..., owned_by_group: _Optional[bool] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ..., nfs: _Optional[_Union[Volume.Nfs, _Mapping]] = ..., waiting: _Optional[str] = ..., image: _Optional[_Union[Volume.Image, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., read_only: _Optional[bool] = ..., owned_by_group: _Optional[bool] = ..., block: _Optional[bool] = ..., empty_dir: _Optional[_Union[Volume.EmptyDir, _Mapping]] = ..., host_path: _Optional[_Union[Volume.HostPath, _Mapping]] = ..., config_map: _Optional[_Union[Volume.Keys, _Mapping]] = ..., secret: _Optional[_Union[Volume.Keys, _Mapping]] = ..., unsupported: _Optional[str] = ..., projected: _Optional[_Union[Volume.Projected, _Mapping]] = ..., nfs: _Optional[_Union[Volume.Nfs, _Mapping]] = ..., waiting: _Optional[str] = ..., image: _Optional[_Union[Volume.Image, _Mapping]] = ...) -> None: ...
 
 class HostAlias(_message.Message):
     __slots__ = ("ip", "hostnames")

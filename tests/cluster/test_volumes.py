@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -195,6 +197,30 @@ def test_a_local_volume_belongs_to_the_group_of_the_pod(cluster: Cluster, kubect
         assert shell_in(cluster, *owner, "echo -n new | tee /data/old /data/new") == "new"
         kubectl("delete", "pod", "owner", "--timeout=60s")
     assert {(directory / name).stat().st_gid for name in ("old", "new", "")} == {4000}
+
+
+def test_a_block_device_of_a_claim_is_a_device_of_the_container(cluster: Cluster, kubectl: Kubectl) -> None:
+    root = cluster.lab.host_paths("node1").volumes_root
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "image").write_bytes(bytes(1 << 20))
+    loop = subprocess.run(
+        ["losetup", "--find", "--show", root / "image"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    try:
+        # The host paths of a lab's host are below a directory of its own.
+        os.mknod(root / "disk", stat.S_IFBLK | 0o660, Path(loop).stat().st_rdev)
+        with claimed(kubectl, local={"path": "/disk"}, volumeMode="Block"):
+            for name, read_only in (("writer", False), ("reader", True)):
+                used = {"name": "data", "persistentVolumeClaim": {"claimName": "data", "readOnly": read_only}}
+                container = {"volumeDevices": [{"name": "data", "devicePath": "/dev/xvda"}]}
+                kubectl.create(pod(name, labels={"app": name}, container=container, volumes=[used]))
+                found = eventually(lambda: container_id(kubectl, f"app={name}"))  # noqa: B023 - waited for at once
+                assert found is not None
+                written = shell_in(cluster, *found, f"echo -n {name} 2>/dev/null >/dev/xvda; head -c 6 /dev/xvda")
+                assert written == "writer"
+                kubectl("delete", "pod", name, "--timeout=60s")
+    finally:
+        subprocess.run(["losetup", "--detach", loop], check=True)
 
 
 def test_a_share_that_cannot_be_mounted_is_named_by_an_event(cluster: Cluster, kubectl: Kubectl) -> None:

@@ -270,9 +270,7 @@ class Container(Model, frozen=True, kw_only=True):
     restart_policy: Annotated[str, choice("Always", "OnFailure", "Never")] | None = None
     restart_policy_rules: tuple[ContainerRestartRule, ...] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
-    volume_devices: Annotated[
-        tuple[VolumeDevice, ...], inert("the container would see the volume as a block device")
-    ] = ()
+    volume_devices: tuple[VolumeDevice, ...] = ()
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None

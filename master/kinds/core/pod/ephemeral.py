@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from master.kinds.core.pod.blockdevices import check_block_devices
 from master.kinds.core.pod.container import EphemeralContainer, ResourceRequirements
 from master.kinds.core.pod.containers import ContainerCheck
 from master.kinds.core.pod.defaults import default_container
@@ -50,6 +51,7 @@ def _containers(spec: PodSpec, findings: Findings) -> None:
         at = f"{_AT}[{index}]"
         ContainerCheck(container, at, findings).check(volumes, runs_to_completion=False)
         check_container_security(container, at, findings)
+        check_block_devices(spec, container, at, findings)
         check_env_files(spec, container, at, findings)
         if container.name in names:
             findings.duplicate(f"{at}.name", container.name)

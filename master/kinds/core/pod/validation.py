@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from master.kinds.core.pod.blockdevices import check_block_devices
 from master.kinds.core.pod.containers import ContainerCheck
 from master.kinds.core.pod.envfiles import check_env_files
 from master.kinds.core.pod.inert import warn_about_spec
@@ -35,6 +36,7 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     for index, container in enumerate(spec.containers):
         ContainerCheck(container, f"{at}.containers[{index}]", findings).check(volumes, runs_to_completion=False)
     for where, container in declared_containers(spec, at):
+        check_block_devices(spec, container, where, findings)
         check_env_files(spec, container, where, findings)
     _unique_names(spec, at, findings)
     _host_ports(spec, at, findings)

@@ -12,7 +12,7 @@ from agent.pods.backoff import Backoff
 from agent.pods.interface import PodsConfig
 from agent.pods.names import identify, is_outdated, node_labels, sandbox_labels, spec_hash
 from agent.pods.spec import container_spec, limits
-from agent.runtime.containers import CgroupLimits, Privileges
+from agent.runtime.containers import CgroupLimits, Device, Privileges
 from agent.runtime.records import ContainerId
 
 CONFIG = PodsConfig(cluster_id="c1", node_name="n1", state_dir=Path("/nowhere"), cgroup_parent="/n1")
@@ -92,8 +92,9 @@ def test_container_spec_expands_and_joins() -> None:
         target=None,
         env={"A": "1"},
         mounts=(),
+        devices=(Device("/dev/sdb", "/dev/xvda", "r"),),
         privileges=Privileges(user="5:6"),
     )
     assert (spec.entrypoint, spec.command, spec.env) == (("run", "1"), ("$(B)",), ("A=1",))
     assert (spec.name, spec.join, spec.privileges.user) == ("sampan_u1_app_2", "s", "5:6")
-    assert spec.cgroup_parent == "/n1"
+    assert spec.cgroup_parent == "/n1" and [device.target for device in spec.devices] == ["/dev/xvda"]

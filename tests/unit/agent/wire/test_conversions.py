@@ -35,11 +35,14 @@ def test_pod() -> None:
                 resources=desired_pb2.Resources(cpu_limit_millis=100, ephemeral_storage_limit_bytes=5),
                 security_context=desired_pb2.SecurityContext(run_as_user=0),
                 image_pull_policy="Always",
+                volume_devices=[desired_pb2.VolumeDevice(name="h", device_path="/dev/xvda")],
             )
         ],
         volumes=[
             desired_pb2.Volume(name="e", empty_dir=desired_pb2.Volume.EmptyDir(medium="Memory", mode=0)),
-            desired_pb2.Volume(name="h", host_path=desired_pb2.Volume.HostPath(path="/x"), owned_by_group=True),
+            desired_pb2.Volume(
+                name="h", host_path=desired_pb2.Volume.HostPath(path="/x"), owned_by_group=True, block=True
+            ),
             desired_pb2.Volume(name="s", secret=desired_pb2.Volume.Keys(name="pw", default_mode=0o600)),
             desired_pb2.Volume(name="n", unsupported="nfs"),
             desired_pb2.Volume(name="x"),
@@ -54,12 +57,13 @@ def test_pod() -> None:
     assert app.pull_policy is model.PullPolicy.ALWAYS and app.security.run_as_user == 0
     assert app.resources == model.Resources(cpu_limit_millis=100, ephemeral_storage_limit_bytes=5)
     assert app.security.run_as_group is None and app.termination_message_path == "/dev/termination-log"
+    assert app.volume_devices == (model.VolumeDevice("h", "/dev/xvda"),)
     assert app.env == (
         model.EnvVar("A", "1"),
         model.EnvVar("B", secret_key=model.KeyRef("s", "k", optional=True)),
         model.EnvVar("C", file_key=model.FileKey("e", "p", "k")),
     )
-    assert [volume.name for volume in pod.volumes if volume.owned_by_group] == ["h"]
+    assert [volume.name for volume in pod.volumes if volume.owned_by_group and volume.block] == ["h"]
     assert [volume.source for volume in pod.volumes] == [
         model.EmptyDir("Memory", mode=0),
         model.HostPath("/x"),

@@ -109,9 +109,16 @@ def test_a_volume_that_names_no_uid_is_for_whichever_claim_has_the_name() -> Non
             {"hostPath": None, "csi": {"driver": "d"}},
             wire.Volume(name="v", unsupported="persistentVolumeClaim of csi"),
         ),
-        ({"volumeMode": "Block"}, wire.Volume(name="v", unsupported="persistentVolumeClaim with volumeMode Block")),
+        (
+            {"hostPath": None, "local": {"path": "/dev/sdb"}, "volumeMode": "Block"},
+            wire.Volume(name="v", host_path=wire.Volume.HostPath(path="/dev/sdb", type="BlockDevice"), block=True),
+        ),
+        (
+            {"volumeMode": "Block"},
+            wire.Volume(name="v", unsupported="persistentVolumeClaim with volumeMode Block of hostPath"),
+        ),
     ],
-    ids=["hostPath", "local", "nfs", "another", "block"],
+    ids=["hostPath", "local", "nfs", "another", "block", "a host path as a device"],
 )
 def test_the_source_of_the_volume_is_sent(spec: dict[str, Any], expected: wire.Volume) -> None:
     content = {name: value for name, value in volume(**spec).content["spec"].items() if value is not None}

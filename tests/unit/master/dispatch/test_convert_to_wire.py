@@ -28,6 +28,7 @@ from master.kinds.core.pod.model import (
     PodStatus,
     Sysctl,
 )
+from master.kinds.core.pod.volume import VolumeDevice
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
@@ -114,6 +115,12 @@ def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> No
     message = convert.env_message(variable, Container(resources=resources), [other])
     assert message.WhichOneof("source") == field
     assert getattr(message, field) == expected
+
+
+def test_block_devices() -> None:
+    device = VolumeDevice(name="disk", device_path="/dev/xvda")
+    message = convert.container_message(Container(name="app", volume_devices=(device,)))
+    assert list(message.volume_devices) == [wire.VolumeDevice(name="disk", device_path="/dev/xvda")]
 
 
 def test_settings_of_the_pod() -> None:

@@ -20,7 +20,7 @@ from master.kinds.core.pod.keys import FileKeySelector, KeyToPath, ResourceField
 from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus, Sysctl
 from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile, SELinuxOptions
 from master.kinds.core.pod.projected import DownwardAPIVolumeSource
-from master.kinds.core.pod.volume import EmptyDirVolumeSource, SecretVolumeSource, Volume, VolumeMount
+from master.kinds.core.pod.volume import EmptyDirVolumeSource, SecretVolumeSource, Volume, VolumeDevice, VolumeMount
 from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
@@ -107,6 +107,11 @@ SETTINGS = {
                 image="web:1",
                 volume_mounts=(VolumeMount(name="v", mount_path="/v", read_only=True, recursive_read_only="Enabled"),),
             ),
+        )
+    ),
+    "volumeDevices": pod(
+        containers=(
+            Container(name="app", image="web:1", volume_devices=(VolumeDevice(name="v", device_path="/dev/xvda"),)),
         )
     ),
     "mountPropagation": pod(

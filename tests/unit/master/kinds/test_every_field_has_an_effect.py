@@ -90,6 +90,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "SeccompProfile": _SECURITY,
     "AppArmorProfile": _SECURITY,
     "VolumeMount": (*_CONVERT, *_SECURITY),
+    "VolumeDevice": _CONVERT,
     "Volume": _VOLUMES,
     "EmptyDirVolumeSource": _VOLUMES,
     "HostPathVolumeSource": _VOLUMES,

@@ -41,6 +41,7 @@ PROBE = {"tcpSocket": {"port": 1}}
 RULE = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
 MOUNTED = {"volumes": [{"name": "v"}]}
+DEVICE = [(REQUIRED, f"containers[0].volumeDevices[0].{field}") for field in ("name", "devicePath")]
 
 
 def case(name: str, spec: dict[str, Any], *expected: tuple[str, str]) -> Any:
@@ -219,6 +220,29 @@ def case(name: str, spec: dict[str, Any], *expected: tuple[str, str]) -> Any:
             container(volumeMounts=[{"name": "v", "mountPath": "/m"}]),
             (MISSING, "containers[0].volumeMounts[0].name"),
         ),
+        case(
+            "block devices",
+            {
+                "volumes": [{"name": name, "persistentVolumeClaim": {"claimName": "c"}} for name in "vwx"]
+                + [{"name": "e"}]
+            }
+            | container(
+                volumeMounts=[{"name": "w", "mountPath": "/w"}],
+                volumeDevices=[
+                    {"name": name, "devicePath": path}
+                    for name, path in (("v", "/v"), ("e", "/v"), ("w", "/../x"), ("none", "/n"), ("x", "/w"))
+                ],
+            ),
+            (INVALID, "containers[0].volumeDevices[1].name"),
+            (INVALID, "containers[0].volumeDevices[1].devicePath"),
+            (INVALID, "containers[0].volumeDevices[2].devicePath"),
+            (INVALID, "containers[0].volumeDevices[2].name"),
+            (MISSING, "containers[0].volumeDevices[3].name"),
+            (INVALID, "containers[0].volumeDevices[4].devicePath"),
+            (INVALID, "containers[0].volumeMounts[0].name"),
+            (INVALID, "containers[0].volumeMounts[0].mountPath"),
+        ),
+        case("a device without names", container(volumeDevices=[{}]), *DEVICE),
         case(
             "a field that a variable cannot have",
             container(
