@@ -37,6 +37,8 @@ class Limits:
     """The deadline of a call: an engine that is busy with a hundred containers needs several seconds."""
     look_s: float = 10.0
     """The deadline of looking at one container of many, or at a command that took too long."""
+    cancelled_s: float = 2.0
+    """How long the end of a command may delay a caller that was cancelled."""
     calls: int = max(4, 2 * (os.cpu_count() or 1))
     """On two cores, more than four calls at once gain nothing."""
     stuck_s: float = 5.0

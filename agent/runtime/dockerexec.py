@@ -25,8 +25,6 @@ from agent.runtime.records import ContainerId
 from agent.runtime.upgrade import Connection, upgrade
 
 _INSPECT: Final = "inspect a process"
-_CANCELLED_S: Final = 2.0
-"""How long ending a command may delay a caller that was cancelled."""
 _FIRST_LOOK_S: Final = 0.005
 _LOOKS: Final = 11
 """The engine may record an exit code after the output's end: it is asked for up to 10 s, at growing intervals."""
@@ -48,7 +46,8 @@ class DockerExec:
                     return Result(await process.exit_code() or 0, output)
         except asyncio.CancelledError:
             if identity:
-                await execsignals.send(self._client, identity, signal.SIGKILL, within_s=_CANCELLED_S)
+                within_s = self._client.limits.cancelled_s
+                await execsignals.send(self._client, identity, signal.SIGKILL, within_s=within_s)
             raise
         except TimeoutError as error:
             if identity:
@@ -70,7 +69,8 @@ class DockerExec:
                 yield process
             except (Exception, asyncio.CancelledError):
                 if command.tty:
-                    await execsignals.send(self._client, identity, signal.SIGHUP, within_s=_CANCELLED_S)
+                    within_s = self._client.limits.cancelled_s
+                    await execsignals.send(self._client, identity, signal.SIGHUP, within_s=within_s)
                 raise
 
     @asynccontextmanager
