@@ -28,11 +28,12 @@ class HostPath:
 
 @dataclass(frozen=True, slots=True)
 class KeyToPath:
-    """A key of a config map or secret, and the path of its file. Mode None: the volume's default."""
+    """A key of a config map or secret, and the path of its file. None: the volume's mode, the user of the source."""
 
     key: str
     path: str
     mode: int | None = None
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class KeysSource:
     secret: bool
     items: tuple[KeyToPath, ...] = ()
     optional: bool = False
+    user: int | None = None
+    """The owner of the files; None: root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class DownwardFile:
     field_path: str = ""
     resource: ResourceField | None = None
     mode: int | None = None
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class TokenSource:
     path: str
     audience: str = ""
     expiration_s: int = 3600
+    user: int | None = None
+    """The owner of the file; None: the user of all containers, or root if they have no common one."""
 
 
 FileSource = KeysSource | DownwardSource | TokenSource

@@ -16,12 +16,15 @@ from agent.volumes import filesets, nesting
 from agent.volumes.errors import VolumeError
 from agent.volumes.filesets import File
 from agent.volumes.interface import MemoryFiles, VolumeContext
-from agent.volumes.ownership import READABLE, give_to
+from agent.volumes.ownership import MAX_ID, READABLE, give_to
 from proto import contract
 
 _PERMISSIONS: Final = 0o777
 _TOKEN_MODE: Final = 0o600
 """The mode of a token for one user or for the group of the pod, which makes it 0640: as with the kubelet."""
+
+_Content = tuple[str, bytes, int | None, int | None]
+"""Path, content, mode (None: that of the volume) and owner (None: root) of a file."""
 
 
 class FilesKind:
@@ -53,24 +56,26 @@ class FilesKind:
     def _files(self, source: FilesVolume, context: VolumeContext) -> Iterator[tuple[str, File]]:
         """The files by relative path."""
         for part in source.sources:
-            user = _common_user(context.pod) if isinstance(part, TokenSource) else None
-            for path, content, mode in self._contents(part, context):
+            for path, content, mode, user in self._contents(part, context):
                 checked = _checked(context, path, source.default_mode if mode is None else mode)
+                if user is not None and not 0 <= user <= MAX_ID:
+                    raise VolumeError(f'volume "{context.name}": {user} is not the id of a user')
                 yield path, File(content, checked, user)
 
     def _contents(
         self, source: KeysSource | DownwardSource | TokenSource, context: VolumeContext
-    ) -> Iterator[tuple[str, bytes, int | None]]:
+    ) -> Iterator[_Content]:
         match source:
             case KeysSource():
                 yield from _values(source, context)
             case DownwardSource():
                 for item in source.items:
-                    yield item.path, self._downward(item, context), item.mode
+                    yield item.path, self._downward(item, context), item.mode, item.user
             case TokenSource():
                 token = _token(source, context)
                 if token is not None:
-                    yield source.path, token, _token_mode(context)
+                    user = _common_user(context.pod) if source.user is None else source.user
+                    yield source.path, token, _token_mode(context, user), user
 
     def _downward(self, item: DownwardFile, context: VolumeContext) -> bytes:
         if item.resource is not None:
@@ -83,7 +88,7 @@ class FilesKind:
         return value.encode()
 
 
-def _values(source: KeysSource, context: VolumeContext) -> Iterator[tuple[str, bytes, int | None]]:
+def _values(source: KeysSource, context: VolumeContext) -> Iterator[_Content]:
     """The keys of a config map or secret."""
     data = _data(source, context)
     if data is None:
@@ -94,7 +99,7 @@ def _values(source: KeysSource, context: VolumeContext) -> Iterator[tuple[str, b
         raise VolumeError(f'volume "{context.name}": {_name(source, context)} has no key "{missing[0]}"')
     for item in items:
         if item.key in data:
-            yield item.path, data[item.key], item.mode
+            yield item.path, data[item.key], item.mode, source.user if item.user is None else item.user
 
 
 def _data(source: KeysSource, context: VolumeContext) -> Mapping[str, bytes] | None:
@@ -134,9 +139,9 @@ def _token(source: TokenSource, context: VolumeContext) -> bytes | None:
     return token
 
 
-def _token_mode(context: VolumeContext) -> int | None:
+def _token_mode(context: VolumeContext, user: int | None) -> int | None:
     """None: that of the volume."""
-    narrow = context.pod.fs_group is not None or _common_user(context.pod) is not None
+    narrow = context.pod.fs_group is not None or user is not None
     return _TOKEN_MODE if narrow else None
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+MAX_ID: Final = (1 << 31) - 1
+"""The largest id of a user that Kubernetes allows."""
 READABLE: Final = 0o440
 """What the owner and the group may at least do with a file of a read-only volume."""
 WRITABLE: Final = 0o660

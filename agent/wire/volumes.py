@@ -12,6 +12,13 @@ from proto.gen import desired_pb2
 
 _UNKNOWN = "its source"
 
+_HasUser = (
+    desired_pb2.KeyToPath
+    | desired_pb2.Volume.Keys
+    | desired_pb2.Volume.Projected.File
+    | desired_pb2.Volume.Projected.Token
+)
+
 
 def volume_from_proto(volume: desired_pb2.Volume) -> model.Volume:
     """A volume with its source."""
@@ -76,7 +83,8 @@ def _file_source(source: desired_pb2.Volume.Projected.Source) -> model.FileSourc
         case "secret":
             return _keys(source.secret, secret=True)
         case "token":
-            return model.TokenSource(source.token.path, source.token.audience, source.token.expiration_s)
+            token = source.token
+            return model.TokenSource(token.path, token.audience, token.expiration_s, _user(token))
         case "downward" if all(item.WhichOneof("value") for item in source.downward.items):
             return model.DownwardSource(tuple(map(_file, source.downward.items)))
         case _:
@@ -89,7 +97,12 @@ def _file(item: desired_pb2.Volume.Projected.File) -> model.DownwardFile:
         field_path=item.field_path,
         resource=resource_from_proto(item.resource) if item.HasField("resource") else None,
         mode=item.mode if item.HasField("mode") else None,
+        user=_user(item),
     )
+
+
+def _user(message: _HasUser) -> int | None:
+    return message.user if message.HasField("user") else None
 
 
 def _keys(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysSource:
@@ -97,7 +110,9 @@ def _keys(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysSource:
         name=keys.name,
         secret=secret,
         items=tuple(
-            model.KeyToPath(item.key, item.path, item.mode if item.HasField("mode") else None) for item in keys.items
+            model.KeyToPath(item.key, item.path, item.mode if item.HasField("mode") else None, _user(item))
+            for item in keys.items
         ),
         optional=keys.optional,
+        user=_user(keys),
     )

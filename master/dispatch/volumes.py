@@ -12,14 +12,20 @@ from master.component.boundclaims import Claimed
 from master.dispatch.resourcefields import resource_message
 from master.kinds.core.persistentvolume import COMMON_FIELDS
 from master.kinds.core.pod.container import Container
-from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.projected import (
+    ConfigMapProjection,
     DownwardAPIVolumeFile,
     ProjectedVolumeSource,
+    SecretProjection,
     ServiceAccountTokenProjection,
     VolumeProjection,
 )
-from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
+from master.kinds.core.pod.volume import (
+    ConfigMapVolumeSource,
+    EmptyDirVolumeSource,
+    SecretVolumeSource,
+    Volume,
+)
 from master.schema.quantity import bytes_of
 from proto.gen import desired_pb2 as wire
 
@@ -27,6 +33,9 @@ DEFAULT_MODE: Final = 0o644
 _TOKEN_S: Final = 3600
 # In the order of the API.
 _UNSUPPORTED: Final = {"cluster_trust_bundle": "clusterTrustBundle", "pod_certificate": "podCertificate"}
+
+
+_Keys = ConfigMapVolumeSource | SecretVolumeSource | ConfigMapProjection | SecretProjection
 
 
 def volume_message(
@@ -46,14 +55,15 @@ def volume_message(
         message.host_path.CopyFrom(wire.Volume.HostPath(path=volume.host_path.path, type=volume.host_path.type or ""))
     elif volume.config_map is not None:
         maps = volume.config_map
-        message.config_map.CopyFrom(_keys(maps.name, maps.items, mode=maps.default_mode, optional=maps.optional))
+        message.config_map.CopyFrom(_keys(maps, maps.name, user=maps.default_user, mode=maps.default_mode))
     elif volume.secret is not None:
         secret = volume.secret
-        keys = _keys(secret.secret_name, secret.items, mode=secret.default_mode, optional=secret.optional)
+        keys = _keys(secret, secret.secret_name, user=secret.default_user, mode=secret.default_mode)
         message.secret.CopyFrom(keys)
     elif volume.downward_api is not None:
-        source = wire.Volume.Projected.Source(downward=_downward(volume.downward_api.items, containers))
-        mode = _mode(volume.downward_api.default_mode)
+        fields = volume.downward_api
+        downward = _downward(fields.items, containers, user=fields.default_user)
+        source, mode = wire.Volume.Projected.Source(downward=downward), _mode(fields.default_mode)
         message.projected.CopyFrom(wire.Volume.Projected(sources=[source], default_mode=mode))
     elif volume.projected is not None:
         _set_projected(message, volume.projected, containers)
@@ -112,7 +122,7 @@ def _set_projected(message: wire.Volume, source: ProjectedVolumeSource, containe
     if name := next(filter(None, unsupported), ""):
         message.unsupported = f"projected.{name}"
         return
-    sources = [_projection(part, containers) for part in source.sources]
+    sources = [_projection(part, containers, user=source.default_user) for part in source.sources]
     projected = wire.Volume.Projected(sources=sources, default_mode=_mode(source.default_mode))
     message.projected.CopyFrom(projected)
 
@@ -121,35 +131,43 @@ def _unsupported(source: VolumeProjection) -> str:
     return next((name for field, name in _UNSUPPORTED.items() if getattr(source, field) is not None), "")
 
 
-def _projection(source: VolumeProjection, containers: Iterable[Container]) -> wire.Volume.Projected.Source:
+def _projection(
+    source: VolumeProjection, containers: Iterable[Container], *, user: int | None
+) -> wire.Volume.Projected.Source:
+    """`user`: the owner of files without one of their own."""
     message = wire.Volume.Projected.Source()
     if source.config_map is not None:
         maps = source.config_map
-        message.config_map.CopyFrom(_keys(maps.name, maps.items, optional=maps.optional))
+        message.config_map.CopyFrom(_keys(maps, maps.name, user=user))
     elif source.secret is not None:
         secret = source.secret
-        message.secret.CopyFrom(_keys(secret.name, secret.items, optional=secret.optional))
+        message.secret.CopyFrom(_keys(secret, secret.name, user=user))
     elif source.service_account_token is not None:
-        message.token.CopyFrom(_token(source.service_account_token))
+        message.token.CopyFrom(_token(source.service_account_token, user))
     else:
-        message.downward.CopyFrom(_downward(source.downward_api.items if source.downward_api else (), containers))
+        items = source.downward_api.items if source.downward_api else ()
+        message.downward.CopyFrom(_downward(items, containers, user=user))
     return message
 
 
-def _token(source: ServiceAccountTokenProjection) -> wire.Volume.Projected.Token:
+def _token(source: ServiceAccountTokenProjection, user: int | None) -> wire.Volume.Projected.Token:
     return wire.Volume.Projected.Token(
-        path=source.path, audience=source.audience, expiration_s=source.expiration_seconds or _TOKEN_S
+        path=source.path,
+        audience=source.audience,
+        expiration_s=source.expiration_seconds or _TOKEN_S,
+        user=user if source.user is None else source.user,
     )
 
 
 def _downward(
-    items: Iterable[DownwardAPIVolumeFile], containers: Iterable[Container]
+    items: Iterable[DownwardAPIVolumeFile], containers: Iterable[Container], *, user: int | None
 ) -> wire.Volume.Projected.Downward:
-    return wire.Volume.Projected.Downward(items=[_file(item, containers) for item in items])
+    return wire.Volume.Projected.Downward(items=[_file(item, containers, user) for item in items])
 
 
-def _file(item: DownwardAPIVolumeFile, containers: Iterable[Container]) -> wire.Volume.Projected.File:
-    message = wire.Volume.Projected.File(path=item.path, mode=item.mode)
+def _file(item: DownwardAPIVolumeFile, containers: Iterable[Container], user: int | None) -> wire.Volume.Projected.File:
+    owner = user if item.user is None else item.user
+    message = wire.Volume.Projected.File(path=item.path, mode=item.mode, user=owner)
     if item.resource_field_ref is not None:
         message.resource.CopyFrom(resource_message(item.resource_field_ref, containers))
     else:
@@ -157,14 +175,13 @@ def _file(item: DownwardAPIVolumeFile, containers: Iterable[Container]) -> wire.
     return message
 
 
-def _keys(
-    name: str, items: tuple[KeyToPath, ...], *, mode: int | None = None, optional: bool | None
-) -> wire.Volume.Keys:
+def _keys(source: _Keys, name: str, *, user: int | None, mode: int | None = None) -> wire.Volume.Keys:
     return wire.Volume.Keys(
         name=name,
-        items=[wire.KeyToPath(key=item.key, path=item.path, mode=item.mode) for item in items],
+        items=[wire.KeyToPath(key=item.key, path=item.path, mode=item.mode, user=item.user) for item in source.items],
         default_mode=_mode(mode),
-        optional=bool(optional),
+        optional=bool(source.optional),
+        user=user,
     )
 
 

@@ -94,6 +94,8 @@ def _of_volumes(pod: wire.Pod) -> Iterator[str]:
         if volume.empty_dir.HasField("mode"):
             yield "emptyDir.mode"
         for keys in (volume.config_map, volume.secret):
+            if keys.HasField("user") or any(item.HasField("user") for item in keys.items):
+                yield "the owner of files"
             if any(item.HasField("mode") for item in keys.items):
                 yield "items[].mode"
 

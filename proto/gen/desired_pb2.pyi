@@ -463,14 +463,16 @@ class Container(_message.Message):
     def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[EnvFrom, _Mapping]]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[ContainerPort, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., volume_mounts: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., image_pull_policy: _Optional[str] = ..., security_context: _Optional[_Union[SecurityContext, _Mapping]] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., termination_message_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., termination_message_from_log: _Optional[bool] = ..., liveness_probe: _Optional[_Union[Probe, _Mapping]] = ..., readiness_probe: _Optional[_Union[Probe, _Mapping]] = ..., startup_probe: _Optional[_Union[Probe, _Mapping]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., target_container: _Optional[str] = ..., restart_rules: _Optional[_Iterable[_Union[RestartRule, _Mapping]]] = ..., stdin_once: _Optional[bool] = ..., volume_devices: _Optional[_Iterable[_Union[VolumeDevice, _Mapping]]] = ...) -> None: ...
 
 class KeyToPath(_message.Message):
-    __slots__ = ("key", "path", "mode")
+    __slots__ = ("key", "path", "mode", "user")
     KEY_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
     key: str
     path: str
     mode: int
-    def __init__(self, key: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ...) -> None: ...
+    user: int
+    def __init__(self, key: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[int] = ..., user: _Optional[int] = ...) -> None: ...
 
 class Volume(_message.Message):
     __slots__ = ("name", "read_only", "owned_by_group", "block", "empty_dir", "host_path", "config_map", "secret", "unsupported", "projected", "nfs", "waiting", "image")
@@ -491,43 +493,49 @@ class Volume(_message.Message):
         type: str
         def __init__(self, path: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
     class Keys(_message.Message):
-        __slots__ = ("name", "items", "default_mode", "optional")
+        __slots__ = ("name", "items", "default_mode", "optional", "user")
         NAME_FIELD_NUMBER: _ClassVar[int]
         ITEMS_FIELD_NUMBER: _ClassVar[int]
         DEFAULT_MODE_FIELD_NUMBER: _ClassVar[int]
         OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+        USER_FIELD_NUMBER: _ClassVar[int]
         name: str
         items: _containers.RepeatedCompositeFieldContainer[KeyToPath]
         default_mode: int
         optional: bool
-        def __init__(self, name: _Optional[str] = ..., items: _Optional[_Iterable[_Union[KeyToPath, _Mapping]]] = ..., default_mode: _Optional[int] = ..., optional: _Optional[bool] = ...) -> None: ...
+        user: int
+        def __init__(self, name: _Optional[str] = ..., items: _Optional[_Iterable[_Union[KeyToPath, _Mapping]]] = ..., default_mode: _Optional[int] = ..., optional: _Optional[bool] = ..., user: _Optional[int] = ...) -> None: ...
     class Projected(_message.Message):
         __slots__ = ("sources", "default_mode")
         class File(_message.Message):
-            __slots__ = ("path", "mode", "field_path", "resource")
+            __slots__ = ("path", "mode", "field_path", "resource", "user")
             PATH_FIELD_NUMBER: _ClassVar[int]
             MODE_FIELD_NUMBER: _ClassVar[int]
             FIELD_PATH_FIELD_NUMBER: _ClassVar[int]
             RESOURCE_FIELD_NUMBER: _ClassVar[int]
+            USER_FIELD_NUMBER: _ClassVar[int]
             path: str
             mode: int
             field_path: str
             resource: ResourceField
-            def __init__(self, path: _Optional[str] = ..., mode: _Optional[int] = ..., field_path: _Optional[str] = ..., resource: _Optional[_Union[ResourceField, _Mapping]] = ...) -> None: ...
+            user: int
+            def __init__(self, path: _Optional[str] = ..., mode: _Optional[int] = ..., field_path: _Optional[str] = ..., resource: _Optional[_Union[ResourceField, _Mapping]] = ..., user: _Optional[int] = ...) -> None: ...
         class Downward(_message.Message):
             __slots__ = ("items",)
             ITEMS_FIELD_NUMBER: _ClassVar[int]
             items: _containers.RepeatedCompositeFieldContainer[Volume.Projected.File]
             def __init__(self, items: _Optional[_Iterable[_Union[Volume.Projected.File, _Mapping]]] = ...) -> None: ...
         class Token(_message.Message):
-            __slots__ = ("path", "audience", "expiration_s")
+            __slots__ = ("path", "audience", "expiration_s", "user")
             PATH_FIELD_NUMBER: _ClassVar[int]
             AUDIENCE_FIELD_NUMBER: _ClassVar[int]
             EXPIRATION_S_FIELD_NUMBER: _ClassVar[int]
+            USER_FIELD_NUMBER: _ClassVar[int]
             path: str
             audience: str
             expiration_s: int
-            def __init__(self, path: _Optional[str] = ..., audience: _Optional[str] = ..., expiration_s: _Optional[int] = ...) -> None: ...
+            user: int
+            def __init__(self, path: _Optional[str] = ..., audience: _Optional[str] = ..., expiration_s: _Optional[int] = ..., user: _Optional[int] = ...) -> None: ...
         class Source(_message.Message):
             __slots__ = ("config_map", "secret", "downward", "token")
             CONFIG_MAP_FIELD_NUMBER: _ClassVar[int]

@@ -14,9 +14,26 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import Container, Desired, EmptyDir, HostPath, Pod, PodUid, Volume
+from agent.model import (
+    Container,
+    Desired,
+    DownwardFile,
+    DownwardSource,
+    EmptyDir,
+    FilesVolume,
+    HostPath,
+    KeysSource,
+    KeyToPath,
+    ObjectRef,
+    Pod,
+    PodUid,
+    Secret,
+    TokenSource,
+    Volume,
+)
 from agent.volumes.binds import KernelBinds
 from agent.volumes.errors import VolumeError
+from agent.volumes.interface import Tokens
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
 from agent.volumes.subpaths import SubPath
@@ -217,3 +234,21 @@ async def test_a_tree_that_was_released_holds_no_directory_of_others(tmp_path: P
     assert not volumes.directory(other.uid).exists()
     await volumes.clean(UID)
     assert not mounts_below(tmp_path)
+
+
+async def test_the_files_of_a_volume_belong_to_their_users(tmp_path: Path) -> None:
+    token = TokenSource("token", user=9)
+    ref = ObjectRef("default", "s")
+    keys = KeysSource("s", secret=True, items=(KeyToPath("a", "a"), KeyToPath("b", "b", user=7)), user=6)
+    downward = DownwardSource((DownwardFile("c", "metadata.name", user=8), DownwardFile("d", "metadata.uid")))
+    volume = Volume("files", FilesVolume((keys, downward, token)))
+    pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(volume,))
+    desired = Desired(pods={}, secrets={ref: Secret(ref, {"a": b"1", "b": b"2"})})
+    volumes = new_volumes(tmp_path)
+    try:
+        path = (await volumes.prepare(pod, desired, Tokens({token: b"t"})))["files"]
+        owners = {name: (path / name).stat().st_uid for name in ("a", "b", "c", "d", "token")}
+        assert owners == {"a": 6, "b": 7, "c": 8, "d": 0, "token": 9}
+        assert stat.S_IMODE((path / "token").stat().st_mode) == 0o600
+    finally:
+        await volumes.clean(UID)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from master.objects.meta import Model, always
-from master.objects.scalars import Id, Mode, Quantity, Required, choice, inert
-
-OWNER_EFFECT: Final = "the file would belong to this user"
+from master.objects.scalars import Id, Mode, Quantity, Required, choice
 
 
 class KeyToPath(Model, frozen=True, kw_only=True):
@@ -20,7 +18,7 @@ class KeyToPath(Model, frozen=True, kw_only=True):
     key: Required = always("")
     path: Required = always("")
     mode: Mode | None = None
-    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    user: Id | None = None
 
 
 class ObjectFieldSelector(Model, frozen=True, kw_only=True):

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from msgspec import field
 
-from master.kinds.core.pod.keys import OWNER_EFFECT, KeyToPath, ObjectFieldSelector, ResourceFieldSelector
+from master.kinds.core.pod.keys import KeyToPath, ObjectFieldSelector, ResourceFieldSelector
 from master.objects.meta import LabelSelector, Model, always
-from master.objects.scalars import Id, Mode, Required, inert, number_within, refused
+from master.objects.scalars import Id, Mode, Required, number_within, refused
 
 _WAITS = refused("the volume would have this source; the pod waits, and its containers say why")
 
@@ -24,7 +24,7 @@ class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
     field_ref: ObjectFieldSelector | None = None
     resource_field_ref: ResourceFieldSelector | None = None
     mode: Mode | None = None
-    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    user: Id | None = None
 
 
 class DownwardAPIVolumeSource(Model, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class DownwardAPIVolumeSource(Model, frozen=True, kw_only=True):
 
     items: tuple[DownwardAPIVolumeFile, ...] = ()
     default_mode: Mode | None = None
-    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    default_user: Id | None = None
 
 
 class SecretProjection(Model, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class ServiceAccountTokenProjection(Model, frozen=True, kw_only=True):
     audience: str = ""
     expiration_seconds: Annotated[int, number_within(600, 1 << 32)] | None = None
     path: Required = always("")
-    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    user: Id | None = None
 
 
 class ClusterTrustBundleProjection(Model, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class ClusterTrustBundleProjection(Model, frozen=True, kw_only=True):
     label_selector: LabelSelector | None = None
     optional: bool | None = None
     path: Required = always("")
-    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    user: Id | None = None
 
 
 class PodCertificateProjection(Model, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ class PodCertificateProjection(Model, frozen=True, kw_only=True):
     key_path: str = ""
     certificate_chain_path: str = ""
     user_annotations: dict[str, str] = field(default_factory=dict)
-    user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    user: Id | None = None
 
 
 class VolumeProjection(Model, frozen=True, kw_only=True):
@@ -106,4 +106,4 @@ class ProjectedVolumeSource(Model, frozen=True, kw_only=True):
 
     sources: tuple[VolumeProjection, ...] = ()
     default_mode: Mode | None = None
-    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    default_user: Id | None = None

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import field
 
-from master.kinds.core.pod.keys import OWNER_EFFECT, KeyToPath
+from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.projected import DownwardAPIVolumeSource, ProjectedVolumeSource
 from master.kinds.core.pod.storage import (
     AWSElasticBlockStoreVolumeSource,
@@ -89,7 +89,7 @@ class SecretVolumeSource(Model, frozen=True, kw_only=True):
     items: tuple[KeyToPath, ...] = ()
     default_mode: Mode | None = None
     optional: bool | None = None
-    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    default_user: Id | None = None
 
 
 class ConfigMapVolumeSource(Model, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class ConfigMapVolumeSource(Model, frozen=True, kw_only=True):
     items: tuple[KeyToPath, ...] = ()
     default_mode: Mode | None = None
     optional: bool | None = None
-    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
+    default_user: Id | None = None
 
 
 class Volume(Model, frozen=True, kw_only=True):

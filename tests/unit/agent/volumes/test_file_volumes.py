@@ -170,3 +170,9 @@ async def test_optional_sources_may_be_missing(bed: Bed) -> None:
     )
     path = await bed.prepare(FilesVolume(sources))
     assert [entry.name for entry in path.iterdir() if not entry.name.startswith("..")] == ["pw"]
+
+
+@pytest.mark.parametrize("user", [-1, 1 << 31, (1 << 32) - 1])
+async def test_what_cannot_be_a_user_owns_no_file(bed: Bed, user: int) -> None:
+    with pytest.raises(VolumeError, match="is not the id of a user"):
+        await bed.prepare(FilesVolume((KeysSource("c", secret=False, user=user),)))

@@ -11,6 +11,7 @@ from master.kinds.core.pod.keys import KeyToPath, ObjectFieldSelector, ResourceF
 from master.kinds.core.pod.projected import (
     ClusterTrustBundleProjection,
     ConfigMapProjection,
+    DownwardAPIProjection,
     DownwardAPIVolumeFile,
     DownwardAPIVolumeSource,
     ProjectedVolumeSource,
@@ -161,3 +162,35 @@ def test_mount_propagation(given: str | None, expected: str) -> None:
     mount = VolumeMount(name="v", mount_path="/v", mount_propagation=given)
     (sent,) = convert.container_message(Container(volume_mounts=(mount,))).volume_mounts
     assert sent.propagation == expected
+
+
+def test_the_owner_of_a_file_is_its_own_or_that_of_its_volume() -> None:
+    keys = (KeyToPath(key="k", path="p", user=0), KeyToPath(key="l", path="q"))
+    items = [wire.KeyToPath(key="k", path="p", user=0), wire.KeyToPath(key="l", path="q")]
+    made = wire.Volume.Keys(name="s", items=items, default_mode=0o644, user=5)
+    secret = SecretVolumeSource(secret_name="s", items=keys, default_user=5)
+    assert volume_message(Volume(name="v", secret=secret)).secret == made
+    config_map = ConfigMapVolumeSource(name="s", items=keys, default_user=5)
+    assert volume_message(Volume(name="v", config_map=config_map)).config_map == made
+
+    name = ObjectFieldSelector(field_path="metadata.name")
+    files = tuple(DownwardAPIVolumeFile(path=path, field_ref=name, user=user) for path, user in (("a", None), ("b", 6)))
+    downward = PROJECTED.Downward(
+        items=[PROJECTED.File(path=path, field_path="metadata.name", user=user) for path, user in (("a", 5), ("b", 6))]
+    )
+    fields = DownwardAPIVolumeSource(items=files, default_user=5)
+    assert volume_message(Volume(name="v", downward_api=fields)).projected.sources[0].downward == downward
+
+    token = ServiceAccountTokenProjection(path="t", user=7)
+    parts = (
+        VolumeProjection(secret=SecretProjection(name="s", items=keys)),
+        VolumeProjection(config_map=ConfigMapProjection(name="s", items=keys)),
+        VolumeProjection(downward_api=DownwardAPIProjection(items=files)),
+        VolumeProjection(service_account_token=token),
+    )
+    volume = Volume(name="v", projected=ProjectedVolumeSource(sources=parts, default_user=5))
+    sources = volume_message(volume).projected.sources
+    assert [sources[0].secret, sources[1].config_map, sources[2].downward] == [made, made, downward]
+    assert sources[3].token.user == 7
+    volume = Volume(name="v", projected=ProjectedVolumeSource(sources=parts[3:]))
+    assert volume_message(volume).projected.sources[0].token.user == 7

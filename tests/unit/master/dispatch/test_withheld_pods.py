@@ -90,6 +90,7 @@ SETTINGS = {
     "appArmorProfile": pod(SecurityContext(app_armor_profile=AppArmorProfile(type="RuntimeDefault"))),
     "seLinuxOptions": context(se_linux_options=SELinuxOptions(level="s0")),
     "emptyDir.mode": pod(volumes=(Volume(name="v", empty_dir=EmptyDirVolumeSource(mode=0)),)),
+    "the owner of files": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", default_user=5)),)),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
     "fileKeyRef": pod(
         containers=(
