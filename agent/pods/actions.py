@@ -266,6 +266,15 @@ class KeepVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseVolumes:
+    """Removes the volumes of a pod that has ended, with what is in those that were its own."""
+
+    @property
+    def key(self) -> Key:
+        return VOLUMES_KEY
+
+
+@dataclass(frozen=True, slots=True)
 class CleanDisk:
     @property
     def key(self) -> Key:
@@ -292,5 +301,6 @@ Action = (
     | DetachNetwork
     | ReleaseNetwork
     | KeepVerdict
+    | ReleaseVolumes
     | CleanDisk
 )

@@ -60,6 +60,8 @@ class Observed:
     attached: ContainerId | None = None
     """The sandbox whose network this agent process has connected."""
     volumes_ready: bool = False
+    volumes_released: bool = False
+    """This agent process has removed the volumes, as the pod has ended."""
     images: Mapping[str, int] = field(default_factory=dict)
     """Container → the attempt for which its image is ready."""
     image_volumes: Mapping[str, str] = field(default_factory=dict)

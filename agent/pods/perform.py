@@ -33,6 +33,7 @@ from agent.pods.actions import (
     RefreshContainer,
     ReleaseNetwork,
     ReleaseTrees,
+    ReleaseVolumes,
     RemoveContainer,
     SignalContainer,
     StartContainer,
@@ -171,11 +172,19 @@ class Performer:
             case KeepVerdict():
                 await asyncio.to_thread(self._files.keep_verdict, action.verdict)
                 self._view.verdict_kept = True
-            case CleanDisk():
-                await self._volumes.clean(self.pod.uid)
-                self._view.disk_clean = True
+            case ReleaseVolumes() | CleanDisk():
+                await self._remove_files(action)
             case _:
                 raise AssertionError(f"unknown action: {action}")
+
+    async def _remove_files(self, action: ReleaseVolumes | CleanDisk) -> None:
+        if isinstance(action, ReleaseVolumes):
+            await self._volumes.release(self.pod.uid)
+            self._view.volumes_ready, self._view.volumes_released = False, True
+            self._view.image_volumes.clear()
+        else:
+            await self._volumes.clean(self.pod.uid)
+            self._view.disk_clean = True
 
     async def _create_sandbox(self, action: CreateSandbox, started_at: float) -> None:
         spec = sandbox_spec(self._config, self.pod, self.desired.dns, attempt=action.attempt, started_at=started_at)
@@ -230,7 +239,7 @@ class Performer:
             tokens = await self.tokens.of(pod)
             self._mounted = await self._volumes.prepare(pod, desired, tokens)
         self._view.volumes_ready = not self._view.volumes_changed
-        self._view.disk_clean = False
+        self._view.disk_clean = self._view.volumes_released = False
 
     async def _ensure_image(self, action: EnsureImage) -> None:
         if action.volume:

@@ -23,6 +23,7 @@ from agent.pods.actions import (
     PostStart,
     PrepareVolumes,
     ReleaseNetwork,
+    ReleaseVolumes,
     RemoveContainer,
     StartContainer,
     StartSandbox,
@@ -209,13 +210,15 @@ def _needs_address(container: Container) -> bool:
 
 
 def _wind_down(draft: Draft) -> None:
-    """The pod has ended: keep its containers for their logs, remove the sandbox and free the address."""
+    """The pod has ended: keep its containers for their logs, remove sandbox and volumes, and free the address."""
     pod, observed, verdict = draft.pod, draft.observed, draft.memory.verdict
     if verdict is not None and not observed.verdict_kept:
         # First: an agent that is killed from now on must not run the pod again.
         draft.add(KeepVerdict(verdict))
     if not draft.stop_all(grace_s=grace_s_of(pod, draft.memory), why="the pod has ended"):
         return
+    if pod.volumes and not observed.volumes_released:
+        draft.add(ReleaseVolumes())
     if observed.attached is not None:
         draft.add(DetachNetwork())
     elif observed.sandboxes:

@@ -32,6 +32,7 @@ class PodView:
         self.address = ""
         self.attached: ContainerId | None = None
         self.volumes_ready = False
+        self.volumes_released = False
         self.volumes_changed = False
         """What they are made from has changed since they were prepared last, or since that began."""
         self.images: dict[str, int] = {}
@@ -54,6 +55,7 @@ class PodView:
             address=self.address,
             attached=self.attached,
             volumes_ready=self.volumes_ready,
+            volumes_released=self.volumes_released,
             images=dict(self.images),
             image_volumes=dict(self.image_volumes),
             network_released=self.network_released,

@@ -129,6 +129,19 @@ class Volumes:
 
     async def clean(self, uid: PodUid) -> None:
         """Remove everything that the pod has on this node, except the targets of host paths. Raises VolumeError."""
+        await self._unmount_all(uid)
+        await self._calls.own(uid, partial(self._remove, uid, self.directory(uid)))
+        await self._calls.own(uid, self.images.collect)
+
+    async def release(self, uid: PodUid) -> None:
+        """Remove the volumes of a pod that has ended, except the targets of host paths. Its other files stay, such as
+        the messages of its containers. Raises VolumeError."""
+        await self._unmount_all(uid)
+        for part in ("subpaths", "trees", "images", "volumes"):
+            await self._calls.own(uid, partial(self._remove, uid, self.directory(uid) / part))
+        await self._calls.own(uid, self.images.collect)
+
+    async def _unmount_all(self, uid: PodUid) -> None:
         self._groups.forget(uid)
         for directory in (self._sub_path_directory(uid), trees := self._trees(uid)):
             for target in await self._calls.own(uid, partial(subpaths.targets, directory)):
@@ -136,8 +149,6 @@ class Volumes:
         await self._unmount(self._sub_paths.unmount, trees)
         for volume in await self._calls.own(uid, lambda: subpaths.listed(self.directory(uid) / "volumes")):
             await self._unmount(self._memory.unmount, volume)  # also those of servers
-        await self._calls.own(uid, partial(self._remove, self.directory(uid)))
-        await self._calls.own(uid, self.images.collect)
 
     def on_disk(self) -> frozenset[PodUid]:
         """The pods that have a directory on this node."""
@@ -173,9 +184,10 @@ class Volumes:
         except VolumeError as error:
             _LOG.warning("%s", error)  # if it is still mounted, the removal says so
 
-    def _remove(self, directory: Path) -> None:
+    def _remove(self, uid: PodUid, directory: Path) -> None:
+        """Remove a directory of the pod, with what is in it."""
         try:
-            for volume in subpaths.listed(directory / "volumes"):
+            for volume in subpaths.listed(self.directory(uid) / "volumes"):
                 _remove_empty(volume)
             remove_tree(directory)
         except FileNotFoundError:

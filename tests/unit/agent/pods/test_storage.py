@@ -137,3 +137,21 @@ async def test_a_pod_that_ends_anyway_is_not_evicted(bed: Bed, how: str) -> None
         manager.take_written({UID: TOO_MUCH})
         await bed.clock.advance(100)
         assert "Evicted" not in {*bed.reporter.reasons(), *(status.reason for status in bed.reporter.history)}
+
+
+@pytest.mark.parametrize("how", ["evicted", "ended"])
+async def test_a_pod_that_has_ended_keeps_its_containers_and_no_volumes(bed: Bed, how: str) -> None:
+    volumes = bed.config.state_dir / "pods" / UID / "volumes"
+    web = pod(volumes=(SCRATCH,), restart_policy=RestartPolicy.NEVER)
+    async with bed.running(web) as manager:
+        (volumes / "scratch" / "file").write_text("x" * 5000)
+        if how == "evicted":
+            manager.take_written({UID: TOO_MUCH})
+        else:
+            bed.engine.end("sampan_u1_app_0", 0)
+        await bed.clock.advance(5)
+        assert not volumes.exists() and len(bed.engine.named("app")) == 1
+    for _ in range(2):
+        async with bed.running(web):
+            await bed.clock.advance(5)
+            assert not volumes.exists() and isinstance(bed.state(), Terminated)

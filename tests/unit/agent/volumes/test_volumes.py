@@ -161,6 +161,19 @@ async def test_a_volume_in_memory_is_not_larger_than_what_the_pod_may_use(
     assert list(memory.mounted.values()) == [expected]
 
 
+async def test_released_volumes_are_gone_and_the_other_files_of_the_pod_stay(bed: Bed) -> None:
+    volume, memory = await bed.prepare(EmptyDir()), await bed.prepare(EmptyDir("Memory"))
+    host = await bed.prepare(HostPath("/data"))
+    await bed.mounted(volume, "part")
+    other = bed.volumes.directory(UID) / "verdict.json"
+    other.write_text("{}")
+    await bed.volumes.release(UID)
+    await bed.volumes.release(UID)
+    assert not volume.exists() and not memory.exists() and host.is_dir() and other.exists()
+    assert not bed.binds.mounted and not bed.memory.mounted
+    assert (await bed.prepare(EmptyDir())).is_dir()
+
+
 async def test_host_path_is_created_below_the_root_and_never_removed(bed: Bed) -> None:
     path = await bed.prepare(HostPath("/data/x"))
     assert path == bed.root / "data/x" and path.is_dir()
