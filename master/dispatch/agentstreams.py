@@ -47,8 +47,10 @@ class AgentStream:
         self.error: ApiError | None = None
         self._output: asyncio.Queue[tuple[Output, bytes] | None] = asyncio.Queue()  # bounded by the credit
         self._waiting = self._owed = self._credit = 0
-        self._granted = asyncio.Event()
         self._drained = asyncio.Event()
+        self._input = bytearray()
+        self._input_waits = asyncio.Event()
+        self._input_taken = asyncio.Event()
         self._sending = asyncio.Lock()
 
     async def read(self) -> tuple[Output, bytes] | None:
@@ -80,20 +82,33 @@ class AgentStream:
             raise self.error
 
     async def write(self, data: bytes) -> None:
-        sent = 0
-        while sent < len(data):
-            while not self._credit and not self.closed.is_set():
-                self._granted.clear()
-                await self._granted.wait()
-            if self.closed.is_set():
-                return  # the process has ended; `read` has the reason
-            size = min(self._credit, len(data) - sent, contract.STREAM_CHUNK_BYTES)
-            self._credit -= size
-            await self.send(session_pb2.StreamDown(data=data[sent : sent + size]))
-            sent += size
+        """Less than a message's data may wait after this: what follows soon goes with it."""
+        self._input += data
+        self._input_waits.set()
+        await self._sent(all_but=contract.STREAM_CHUNK_BYTES - 1)
 
     async def close_input(self) -> None:
+        await self._sent(all_but=0)
         await self.send(session_pb2.StreamDown(end=True))
+
+    async def feed(self) -> None:
+        """Send the agent what clients have written, as much as it has credit for, until the stream ends."""
+        while not self.closed.is_set():
+            await self._input_waits.wait()
+            while self._input and self._credit and not self.closed.is_set():
+                size = min(self._credit, len(self._input), contract.STREAM_CHUNK_BYTES)
+                data = bytes(self._input[:size])
+                self._credit -= size
+                await self.send(session_pb2.StreamDown(data=data))
+                del self._input[:size]
+                self._input_taken.set()
+            self._input_waits.clear()
+
+    async def _sent(self, *, all_but: int) -> None:
+        """Wait until no more bytes than these wait to be sent, or the stream has ended: then `read` has the reason."""
+        while len(self._input) > all_but and not self.closed.is_set():
+            self._input_taken.clear()
+            await self._input_taken.wait()
 
     async def resize(self, *, width: int, height: int) -> None:
         await self.send(session_pb2.StreamDown(size=session_pb2.TerminalSize(width=width, height=height)))
@@ -110,7 +125,7 @@ class AgentStream:
             self.status, self.content_type = message.answer.status, message.answer.content_type
         if message.credit_bytes:
             self._credit += message.credit_bytes
-            self._granted.set()
+            self._input_waits.set()
             self.ready.set()
         for channel, data in ((Output.STDOUT, message.data), (Output.STDERR, message.stderr)):
             if data:
@@ -140,7 +155,8 @@ class AgentStream:
         self.closed.set()
         self.answered.set()
         self.ready.set()
-        self._granted.set()
+        self._input_waits.set()
+        self._input_taken.set()
         self._drained.set()
 
 
@@ -200,6 +216,7 @@ class AgentStreams:
                 receiving = _receive(stream, agent, says_complete=session.version >= contract.COMPLETE_SINCE)
                 reader = group.create_task(receiving, name=f"bytes of stream {first.stream_id}")
                 group.create_task(stream.grant(), name=f"credit of stream {first.stream_id}")
+                group.create_task(stream.feed(), name=f"input of stream {first.stream_id}")
                 # The first side that ends, agent or client, ends the other side too.
                 await stream.closed.wait()
                 reader.cancel()

@@ -120,7 +120,7 @@ async def carry(client: Client, stream: ProcessStream) -> None:
 
 
 async def _feed(client: Client, stream: ProcessStream) -> None:
-    """Pass on what the client sends, until it goes away."""
+    """Pass on all that the client sends, until it goes away. Older clients say so that no more follows."""
     while (event := await client.read()) is not None:
         match event:
             case Input():
@@ -129,6 +129,7 @@ async def _feed(client: Client, stream: ProcessStream) -> None:
                 await stream.close_input()
             case _:
                 await stream.resize(width=event.width, height=event.height)
+    await stream.close_input()
 
 
 async def _output(client: Client, stream: ProcessStream) -> bytes:
