@@ -48,9 +48,10 @@ def failure_of(action: Action, error: Exception) -> Failure:
             return _of_image(action.container, error, text)
         case CreateContainer():
             reason = "CreateContainerConfigError" if isinstance(error, ContainerConfigError) else "CreateContainerError"
-            return Failure(Waiting(reason, text), container=action.container.name, first_s=1.0)
+            return Failure(Waiting(reason, text), "Failed", f"Error: {text}", action.container.name, first_s=1.0)
         case StartContainer():
-            return Failure(Waiting("RunContainerError", text), container=action.container.name, first_s=1.0)
+            waiting = Waiting("RunContainerError", text)
+            return Failure(waiting, "Failed", f"Error: {text}", action.container.name, first_s=1.0)
         case CreateSandbox() | StartSandbox() | AttachNetwork():
             return Failure(Waiting("ContainerCreating", text), "FailedCreatePodSandBox")
         case PrepareVolumes():

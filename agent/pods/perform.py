@@ -285,7 +285,7 @@ class Performer:
             # The sandbox to join was removed without an event.
             await self._refresh(RefreshContainer(action.sandbox))
             raise
-        self._events.normal("Created", f"Created container {container.name}", container=container.name)
+        self._events.normal("Created", "Container created", container=container.name)
 
     async def _check_image(self, container: Container) -> None:
         """The name must lead to the image that was checked: the pod may have waited since. Raises ImageNotFound."""
@@ -331,12 +331,12 @@ class Performer:
                 record, phase=ContainerPhase.EXITED, error=record.error or str(error), finished_at=ended, started_at=0.0
             )
             self._view.put(refused)
-            self._events.warning("Failed", f"Container {name} cannot be started: {error}", container=name)
+            self._events.warning("Failed", f"Error: {error}", container=name)
             return
         created = self._view.get(action.id)
         if created is not None:
             self._view.put(replace(created, phase=ContainerPhase.RUNNING, started_at=self._clock.wall()))
-        self._events.normal("Started", f"Started container {name}", container=name)
+        self._events.normal("Started", "Container started", container=name)
 
     async def _signal(self, action: SignalContainer) -> None:
         if action.replaces:

@@ -106,7 +106,9 @@ class Reports:
             if standing_of(pod, container, observed, memory, now).stage is Stage.BACKS_OFF:
                 present = {instance.id for instance in observed.all_containers}
                 self._reported_ends = (self._reported_ends & present) | {newest.id}
-                self._events.warning("BackOff", "Back-off restarting failed container", container=container.name)
+                of = f"{pod.name}_{pod.namespace}({pod.uid})"
+                text = f"Back-off restarting failed container {container.name} in pod {of}"
+                self._events.warning("BackOff", text, container=container.name)
 
     def _message_of(self, container: str, attempt: int) -> str:
         key = (container, attempt)
