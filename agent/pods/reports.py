@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from agent.model import Pod, PodPhase
-from agent.pods.actions import NETWORK_KEY
+from agent.pods.actions import NETWORK_KEY, On
 from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles
 from agent.pods.interface import Reporter
@@ -71,7 +71,7 @@ class Reports:
         if status == self.status:
             self._held_since = 0.0
             return 0.0
-        if _shows_progress(status) and not pod.deleted:
+        if (_shows_progress(status) or _learns_users(memory)) and not pod.deleted:
             self._held_since = self._held_since or now
             if self._held_since <= now < self._held_since + PROGRESS_S:
                 return self._held_since + PROGRESS_S
@@ -115,6 +115,11 @@ class Reports:
         if key not in self._messages:
             self._messages[key] = self._files.termination_message(container, attempt)
         return self._messages[key]
+
+
+def _learns_users(memory: Memory) -> bool:
+    """Whether the status of a container that has just started will soon have its user too."""
+    return any(key.on is On.USER for key in memory.busy)
 
 
 def _shows_progress(status: PodStatus) -> bool:

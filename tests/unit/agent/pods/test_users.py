@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from agent.model import Container, RestartPolicy
 from agent.pods.actions import ReadUser
 from agent.pods.files import PodFiles
 from agent.pods.names import container_labels
+from agent.pods.reports import PROGRESS_S
 from agent.pods.users import Users, user_of
 from agent.pods.view import PodView
 from agent.runtime.errors import TimedOut
@@ -88,3 +90,22 @@ async def test_an_engine_that_does_not_answer_leaves_the_user_unknown(bed: Bed) 
     bed.engine.fail_next("inspect", TimedOut("no answer"))
     await Users(bed.engine, view, PodFiles(bed.config, bed.config.state_dir), bed.config.proc).read(action)
     assert view.observed().users == {action.id: None}
+
+
+async def test_a_pod_that_runs_is_reported_once_with_its_user(bed: Bed) -> None:
+    run_processes(bed.config.proc)
+    async with bed.running(pod()):
+        assert [each.containers[0].user for each in bed.reporter.history] == [USER]
+
+
+async def test_a_user_that_takes_long_to_learn_does_not_hold_up_the_status(bed: Bed) -> None:
+    async with bed.running(pod()):
+        (record,) = bed.engine.named("app")
+        bed.engine.records[record.id] = replace(record, pid=0)
+        bed.reporter = FakeReporter()
+        bed.engine.stick(f"inspect {record.id}")
+    (bed.config.state_dir / "pods" / UID / "containers" / "app" / f"{record.id}.user").unlink(missing_ok=True)
+    async with bed.running(pod()):
+        assert UID not in bed.reporter.statuses
+        await bed.clock.advance(PROGRESS_S)
+        assert bed.ready() and shown(bed) is None
