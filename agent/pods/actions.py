@@ -29,6 +29,7 @@ class On(StrEnum):
     DETAILS = "details"
     MESSAGE = "message"
     USER = "user"
+    TREES = "trees"
     REMOVAL = "removal"
     VERDICT = "verdict"
     DISK = "disk"
@@ -221,14 +222,14 @@ class ReadUser:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseTrees:
-    """Unmounts the read-only trees that an instance was started with. The next one gets new ones after that."""
+    """Unmounts the read-only trees that an instance was started with. The next one is created after that."""
 
     container: str
     id: ContainerId
 
     @property
     def key(self) -> Key:
-        return Key(On.CONTAINER, self.container)
+        return Key(On.TREES, self.container)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from agent.pods.lifecycle import succeeded
 from agent.pods.memory import PULL_ERROR_SHOWN_S, Memory
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import sidecars
-from agent.pods.trees import trees_of
 
 _FORCE_AGAIN_S: Final = 10.0
 _LEAST_GRACE_S: Final = 2.0
@@ -90,7 +89,7 @@ class Draft:
     def _after_start(self, name: str, instance: Instance) -> None:
         if instance.id not in self.observed.users:
             self.add(ReadUser(name, instance.id))
-        if trees_of(instance.record.labels) and instance.id not in self.observed.released:
+        if self.observed.has_trees(instance):
             self.add(ReleaseTrees(name, instance.id))
 
     def stop(

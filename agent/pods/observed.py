@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.pods.health import HEALTHY, Health
+from agent.pods.trees import trees_of
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
 from agent.statuses import ContainerUser
 
@@ -80,6 +81,10 @@ class Observed:
     """Instances that have started, and whose read-only trees this agent process has unmounted."""
     verdict_kept: bool = False
     """The node's decision that the pod has ended is written down."""
+
+    def has_trees(self, instance: Instance) -> bool:
+        """Whether read-only trees that the instance was started with may still be mounted on the node."""
+        return bool(trees_of(instance.record.labels)) and instance.id not in self.released
 
     @property
     def sandbox(self) -> Instance | None:

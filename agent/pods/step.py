@@ -172,6 +172,9 @@ def _replace(draft: Draft, container: Container, instance: Instance) -> None:
 def _create(draft: Draft, container: Container) -> None:
     observed, sandbox = draft.observed, draft.observed.live_sandbox
     attempt = observed.attempts.get(container.name, -1) + 1
+    before = observed.newest(container.name)
+    if before is not None and observed.has_trees(before):
+        return  # they are at the places of those of the next instance, and are about to go
     if (missing := missing_volume(draft.pod, container, observed)) is not None:
         if observed.volumes_ready:
             draft.add(EnsureImage(pulls_for(container, missing), attempt, missing.name))

@@ -127,3 +127,16 @@ async def test_what_an_agent_left_that_was_killed_after_a_start_is_unmounted_by_
     bed.binds.mounted[source] = source
     async with bed.running(web):
         assert not bed.binds.mounted
+
+
+async def test_the_next_instance_of_a_container_has_new_trees(bed: Bed) -> None:
+    bed.config = replace(bed.config, security=HostSecurity(read_only_trees=True))
+    async with bed.running(with_tree()):
+        for _ in range(2):
+            bed.engine.end(bed.engine.named("app")[-1].id, 1)
+            await bed.clock.advance(30)
+            newest = bed.engine.named("app")[-1]
+            assert newest.running and not bed.binds.mounted
+            (source,) = [Path(mount.source) for mount in bed.engine.specs[newest.id].mounts if mount.target == "/tree"]
+            assert source in bed.binds.read_only
+            bed.binds.read_only.clear()
