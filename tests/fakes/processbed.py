@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,11 @@ class Bed:
         more: str = "",
         verb: str = "exec",
         pod: str = "web",
+        headers: Sequence[tuple[str, str]] = (),
     ) -> Any:
         """A websocket."""
         address = self.client.url(f"{PODS}/{pod}/{verb}?command={command}&stdin=1&stdout=1{more}")
-        return self.session.ws_connect(address, protocols=protocols, ssl=self.client.context)
+        return self.session.ws_connect(address, protocols=protocols, headers=headers, ssl=self.client.context)
 
     def log(self, query: str = "", *, protocols: tuple[str, ...]) -> Any:
         """A websocket."""

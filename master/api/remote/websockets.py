@@ -17,6 +17,7 @@ from master.api.remote.bearer import divided
 from master.api.remote.channels import Channel, Event, event_of, text_of
 from master.api.remote.subprotocols import Subprotocol
 
+_PROTOCOLS: Final = "Sec-WebSocket-Protocol"
 MAX_MESSAGE_BYTES: Final = 1 << 20
 """Clients send 32 KiB at a time."""
 CLOSE_S: Final = 10.0
@@ -30,7 +31,7 @@ def is_websocket(request: web.BaseRequest) -> bool:
 
 def offered(request: web.BaseRequest) -> set[str]:
     """The subprotocols that the client can speak."""
-    _, names = divided(request.headers.getall("Sec-WebSocket-Protocol", ()))
+    _, names = divided(request.headers.getall(_PROTOCOLS, ()))
     return set(names)
 
 
@@ -45,10 +46,24 @@ async def upgraded(
         raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(protocols)}")
     socket = web.WebSocketResponse(protocols=protocols, compress=False, max_msg_size=max_message_bytes, timeout=CLOSE_S)
     try:
-        await socket.prepare(request)
+        await socket.prepare(_without_token(request))
     except web.HTTPException as error:
         raise BadRequest(f"unable to upgrade: {error.text or error.reason}") from error
     return socket
+
+
+def _without_token(request: web.BaseRequest) -> web.BaseRequest:
+    """The request as aiohttp gets it, which looks at one header only, and logs subprotocols that it does not know: a
+    token must not be among them."""
+    values = request.headers.getall(_PROTOCOLS, ())
+    tokens, names = divided(values)
+    if not tokens and len(values) < 2:
+        return request
+    headers = request.headers.copy()
+    headers.popall(_PROTOCOLS)
+    if names:
+        headers[_PROTOCOLS] = ", ".join(names)
+    return request.clone(headers=headers)
 
 
 async def send(socket: web.WebSocketResponse, message: bytes | str) -> None:

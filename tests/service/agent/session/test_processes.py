@@ -21,10 +21,12 @@ from master.api.errors import Forbidden
 from master.api.identity import Caller
 from master.api.pipeline.authorization import Attributes, MastersOnly
 from proto import contract
-from tests.fakes.processbed import PODS, Bed
+from tests.fakes.processbed import PODS, V5, Bed
 from tests.fakes.sessions import until
 
 pytestmark = pytest.mark.timeout(30)
+
+TOKEN = "base64url.bearer.authorization.k8s.io.YS5iLmM"
 
 
 async def test_output_and_exit_code_reach_the_client(bed: Bed) -> None:
@@ -260,3 +262,17 @@ async def test_kubectl_exec_passes_input_output_and_exit_code(bed: Bed, binary: 
     assert (output == printed, bytes(process.input) == sent) == (True, True)
     assert (running.returncode, errors) == (7, b"command terminated with exit code 7\n")
     assert bed.agent.machine.process_requests[0].command == ("run", "--flag")
+
+
+@pytest.mark.parametrize(("offered", "chosen"), [((TOKEN, V5), V5), ((f"{TOKEN}, {V5}",), V5), ((TOKEN,), None)])
+async def test_a_token_among_the_subprotocols_is_neither_logged_nor_answered(
+    bed: Bed, caplog: pytest.LogCaptureFixture, offered: tuple[str, ...], chosen: str | None
+) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    headers = [("Sec-WebSocket-Protocol", value) for value in offered]
+    async with bed.exec(protocols=(), headers=headers) as socket:
+        process.put(b"x")
+        assert await socket.receive_bytes() == b"\x01x"
+        assert socket._response.headers.get("Sec-WebSocket-Protocol") == chosen
+        process.end(0)
+    assert "bearer" not in caplog.text
