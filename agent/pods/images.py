@@ -18,7 +18,7 @@ from agent.pods.imageaccess import is_verified
 from agent.pods.interface import ImageVerification
 from agent.pods.keyring import Candidate, candidates
 from agent.pods.pullrecords import PullRecords
-from agent.runtime.errors import ImageNotFound, InvalidImageName, PullDenied, PullFailed
+from agent.runtime.errors import ImageNotFound, InvalidImageName, PullDenied, PullFailed, PullGivenUp
 from agent.runtime.images import Pulled
 from agent.runtime.interface import Runtime
 
@@ -106,6 +106,9 @@ class Images:
         await self._records.begin(image, present)
         try:
             pulled, by = await self._tried(image, given)
+        except PullGivenUp:
+            self._records.cut_off(image)
+            raise
         except (PullFailed, ImageNotFound, InvalidImageName):
             await self._records.failed(image)
             raise
@@ -122,6 +125,7 @@ class Images:
     async def _tried(self, image: str, given: Iterable[Candidate]) -> tuple[Pulled, Candidate | None]:
         """Try one after the other, and at last those of the node. If all fail, the last error has the texts of all."""
         problems: list[str] = []
+        failed: type[PullFailed | ImageNotFound] = PullFailed
         for candidate in (*given, None):
             credentials = candidate.credentials if candidate is not None else None
             try:
@@ -131,7 +135,8 @@ class Images:
                 return await self._runtime.images.pull(image, credentials), candidate
             except (PullFailed, ImageNotFound) as error:
                 problems.append(str(error))
-                failed = type(error)
+                # One that the engine may finish counts more than those after it.
+                failed = failed if failed is PullGivenUp else type(error)
         raise failed("; ".join(problems))
 
 

@@ -50,6 +50,10 @@ class PullDenied(PullFailed):
     """The registry wants credentials, or others. Some say so of images that they do not have, too."""
 
 
+class PullGivenUp(PullFailed):
+    """A pull took too long and was broken off. The engine may finish it all the same."""
+
+
 class TimedOut(Retryable):
     """A call took longer than its deadline."""
 

@@ -9,7 +9,7 @@ import asyncio
 
 from agent.runtime.client import EngineClient, Request
 from agent.runtime.credentials import HOST_CONFIGURATION, header, registry_auth
-from agent.runtime.errors import PullFailed
+from agent.runtime.errors import PullGivenUp
 from agent.runtime.faults import EngineError
 from agent.runtime.gate import Gate, Place
 from agent.runtime.images import Credentials
@@ -63,5 +63,5 @@ class Pulls:
                         problem = str(value["error"])
         except TimeoutError as error:
             cause = f"the registry {reference.host} hangs"
-            raise PullFailed(f"{cause}: no progress for {progress_s:g} s") from error
+            raise PullGivenUp(f"{cause}: no progress for {progress_s:g} s") from error
         return problem

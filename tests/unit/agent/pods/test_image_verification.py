@@ -9,6 +9,7 @@ import pytest
 from agent.model import ConfigMap, Container, EnvVar, KeyRef, ObjectRef, Pod, PodUid, PullPolicy, Secret
 from agent.pods.interface import ImageVerification
 from agent.pods.reports import PROGRESS_S
+from agent.runtime.errors import PullGivenUp
 from agent.statuses import Running, Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE as PRELOADED
@@ -154,3 +155,15 @@ async def test_an_image_that_the_pod_was_changed_to_since_the_check_is_checked_a
         await bed.clock.advance(5)
         now = state(bed)
         assert isinstance(now, Waiting) and now.message.endswith("unauthorized")
+
+
+async def test_an_image_that_the_engine_pulls_after_all_opens_to_nobody(bed: Bed) -> None:
+    lock(bed)
+    bed.engine.fail_next("pull", PullGivenUp("no progress"))
+    async with bed.running(private("a", "b"), secrets=KEY | secret("b", "me", "wrong")) as manager:
+        waiting = bed.state()
+        assert isinstance(waiting, Waiting) and waiting.message == "no progress; unauthorized"
+        bed.engine.present["another:1"] = bed.engine.present[IMAGE] = "sha256:app"
+        await manager.apply(desired(private("a"), other("another:1", NEVER), secrets=KEY), complete=True)
+        await settle()
+        assert isinstance(state(bed), Waiting)
