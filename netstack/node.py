@@ -93,8 +93,7 @@ class NodeNetwork:
         self._change([step for step in steps if not self._leads_to_services(step)])
         if self._state is None:
             ipv6.close(self._kernel, self._device_name)  # an earlier release left it open
-        ports = published(self._records.all())
-        self._writer().apply(self._desired_rules(state, ports))
+        ports = self._write_rules(state)
         self._change([step for step in steps if self._leads_to_services(step)])
         if self._state is None:
             self._write_other_variant()
@@ -256,6 +255,25 @@ class NodeNetwork:
                 break
         if steps:
             self._kernel.host.change(steps)
+
+    def _write_rules(self, state: NetworkState) -> tuple[PublishedPort, ...]:
+        """Write the rules of services and of host ports; returns those ports. Raises RulesRefused.
+
+        After a reboot, the kernel may lack what the port of a pod needs, such as the match of SCTP. That must not stop
+        all services: then no pod has host ports until it is attached again, which fails for that pod alone.
+        """
+        ports = published(self._records.all())
+        try:
+            self._writer().apply(self._desired_rules(state, ports))
+        except RulesRefused as error:
+            if not ports:
+                raise
+            self._writer().apply(self._desired_rules(state, ()))
+            logger.warning("node %s: no host ports for now: %s", self._settings.node_name, error)
+            for pod in self._records.all():
+                self._records.put(replace(pod, ports=()))
+            return ()
+        return ports
 
     def _publish(self, links: Iterable[PodLink]) -> None:
         """Bring the rules to the host ports of these pods, if they changed. The first `apply` does it too."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netstack.desired import Endpoint, HostPort, NetworkState, PublishedPort
+from netstack.desired import Endpoint, HostPort, NetworkState, PublishedPort, ServicePort
 from netstack.errors import RulesRefused
 from netstack.fake import FakeKernel
 from netstack.node import NodeNetwork
@@ -125,6 +125,35 @@ def test_a_refused_port_is_given_up_and_others_are_not(tmp_path: Path, monkeypat
         node.attach_namespace("two", "two", [web("sctp")])
     node.apply(NetworkState())
     assert node.audit() == ()
+    assert "--dport 53" in kernel.rules.save()
+    node.close()
+
+
+def test_a_port_that_a_later_kernel_refuses_does_not_stop_the_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = fake_kernel()
+    node = attached(kernel, tmp_path)
+    node.attach_namespace("two", "two", [web("sctp")])
+    node.close()
+    kernel = fake_kernel()  # after a reboot
+    for name in ("one", "two"):
+        kernel.add_namespace(name)
+    restore = kernel.rules.restore
+
+    def without_sctp(text: str) -> None:
+        if "-p sctp" in text:
+            raise RulesRefused("this kernel has no match for SCTP")
+        restore(text)
+
+    monkeypatch.setattr(kernel.rules, "restore", without_sctp)
+    node = NodeNetwork(settings(tmp_path), kernel, wait=not_needed)
+    node.apply(NetworkState(services=(ServicePort("default/web", "tcp", POD, 80, 30080, (Endpoint(OTHER, 80),)),)))
+    assert "30080" in kernel.rules.save() and node.audit(links=False) == ()
+    # The agent attaches each pod again.
+    with pytest.raises(RulesRefused):
+        node.attach_namespace("two", "two", [web("sctp")])
+    node.attach_namespace("one", "one", [web("udp", 53)])
     assert "--dport 53" in kernel.rules.save()
     node.close()
 
