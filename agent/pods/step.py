@@ -36,6 +36,7 @@ from agent.pods.observed import Instance, Observed
 from agent.pods.restartall import restart_all
 from agent.pods.roles import policy_of
 from agent.pods.stage import Stage, Standing, allowed, joined, standing_of
+from agent.pods.trees import asks_for_trees
 from agent.pods.volumeimages import missing_volume, pulls_for
 
 _SHORT_LIFE_S: Final = 5.0
@@ -121,7 +122,7 @@ def _container(draft: Draft, container: Container, *, held: bool) -> None:
     _forget_old(draft, container.name)
     match standing:
         case Standing(Stage.ABSENT | Stage.RESTARTS):
-            _create(draft, container)
+            _create(draft, container, held=held)
         case Standing(Stage.CREATED, Instance() as instance) if draft.observed.connected and not held:
             draft.add(StartContainer(container, instance.id))
         case Standing(Stage.STARTING, Instance() as instance):
@@ -169,7 +170,7 @@ def _replace(draft: Draft, container: Container, instance: Instance) -> None:
         draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, message=message, replaces=True)
 
 
-def _create(draft: Draft, container: Container) -> None:
+def _create(draft: Draft, container: Container, *, held: bool) -> None:
     observed, sandbox = draft.observed, draft.observed.live_sandbox
     attempt = observed.attempts.get(container.name, -1) + 1
     before = observed.newest(container.name)
@@ -180,6 +181,8 @@ def _create(draft: Draft, container: Container) -> None:
             draft.add(EnsureImage(pulls_for(container, missing), attempt, missing.name))
     elif observed.images.get(container.name) != attempt:
         draft.add(EnsureImage(container, attempt))
+    elif asks_for_trees(container) and (held or not observed.connected):
+        return  # between creation and start, trees hold the directories of other pods (agent/volumes/subpaths.py)
     elif sandbox is not None and observed.volumes_ready and (observed.address or not _needs_address(container)):
         draft.add(CreateContainer(container, attempt, sandbox.id, sandbox.attempt))
 

@@ -18,8 +18,17 @@ _IF_POSSIBLE: Final = "IfPossible"
 
 def read_only_trees(container: Container, host: HostSecurity) -> tuple[int, ...]:
     """The places of such mounts among those of the container."""
+    return _asked(container) if host.read_only_trees else ()
+
+
+def asks_for_trees(container: Container) -> bool:
+    """Whether the container has such mounts, if the node can make them."""
+    return bool(_asked(container))
+
+
+def _asked(container: Container) -> tuple[int, ...]:
     asked = (_ENABLED, _IF_POSSIBLE)
-    mounts = enumerate(container.volume_mounts) if host.read_only_trees else ()
+    mounts = enumerate(container.volume_mounts)
     return tuple(index for index, mount in mounts if mount.read_only and mount.recursive_read_only in asked)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agent.handlers import Checks, RunCommand
 from agent.model import Container, EmptyDir, EnvVar, Pod, UnsupportedVolume, Volume, VolumeMount
 from agent.pods.interface import HostSecurity
-from agent.runtime.errors import EngineFault
+from agent.pods.names import instance_name
 from agent.runtime.records import ContainerPhase
 from agent.statuses import Waiting
+from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, pod
 
 
@@ -111,9 +114,11 @@ def with_tree() -> Pod:
 async def test_a_tree_stays_until_its_container_has_started_also_across_a_restart_of_the_agent(bed: Bed) -> None:
     bed.config = replace(bed.config, security=HostSecurity(read_only_trees=True))
     web = with_tree()
-    bed.engine.fail_next("start", EngineFault("busy"))
+    start = f"start {instance_name(UID, 'app', 0)}"
+    bed.engine.stick(start)
     async with bed.running(web):
         assert bed.engine.named("app")[0].phase is ContainerPhase.CREATED and len(bed.binds.mounted) == 1
+    bed.engine.unstick(start)
     async with bed.running(web):
         assert bed.engine.named("app")[0].running and not bed.binds.mounted
 
@@ -140,3 +145,16 @@ async def test_the_next_instance_of_a_container_has_new_trees(bed: Bed) -> None:
             (source,) = [Path(mount.source) for mount in bed.engine.specs[newest.id].mounts if mount.target == "/tree"]
             assert source in bed.binds.read_only
             bed.binds.read_only.clear()
+
+
+async def test_a_container_with_trees_is_created_when_it_may_start(bed: Bed) -> None:
+    bed.config = replace(bed.config, security=HostSecurity(read_only_trees=True))
+    hook = RunCommand(("sleep", "1d"))
+    hanging = bed.prober.held[hook] = asyncio.Event()
+    (app,) = with_tree().containers
+    first = Container("first", IMAGE, checks=Checks(post_start=hook))
+    async with bed.running(replace(with_tree(), containers=(first, app))):
+        assert not bed.engine.named("app") and not bed.binds.mounted
+        hanging.set()
+        await settle()
+        assert bed.engine.named("app")[0].running and not bed.binds.mounted
