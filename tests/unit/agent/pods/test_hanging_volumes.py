@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agent.model import Container, EmptyDir, HostPath, Volume, VolumeMount
+from agent.pods.reports import PROGRESS_S
 from agent.statuses import Waiting
 from tests.fakes.sessions import until
 from tests.unit.agent.fakes import on_the_executor, settle
@@ -27,7 +28,9 @@ async def test_the_event_and_the_status_name_the_volume_that_hangs(bed: Bed) -> 
     web = pod(containers=(app,), volumes=(Volume("data", HostPath("/mnt/share")),))
     async with bed.running(web):
         text = 'volume "data": hostPath "/mnt/share" hangs: no answer within 0.01 s'
-        await until(lambda: bed.state() == Waiting("ContainerCreating", text))
+        await until(lambda: "FailedMount" in bed.reporter.reasons())
+        await bed.clock.advance(PROGRESS_S)
+        assert bed.state() == Waiting("ContainerCreating", text)
         assert [event.message for event in bed.reporter.events if event.reason == "FailedMount"] == [text]
         assert len(calls) == 2
 
