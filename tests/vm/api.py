@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -123,13 +123,24 @@ def web(**more: object) -> Document:
 
 
 def pod(
-    name: str, node: str, labels: Mapping[str, str], container: Document | None = None, *, restart: str = "Always"
+    name: str,
+    node: str,
+    labels: Mapping[str, str],
+    container: Document | None = None,
+    *,
+    restart: str = "Always",
+    volumes: Sequence[Document] = (),
 ) -> Document:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "labels": dict(labels)},
-        "spec": {"nodeName": node, "restartPolicy": restart, "containers": [container or web()]},
+        "spec": {
+            "nodeName": node,
+            "restartPolicy": restart,
+            "containers": [container or web()],
+            "volumes": list(volumes),
+        },
     }
 
 

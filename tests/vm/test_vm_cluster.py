@@ -32,6 +32,7 @@ from tests.vm.api import (
 from tests.vm.api import pod as a_pod
 from tests.vm.bed import VirtualMachine
 from tests.vm.cluster import VmCluster, containers, findings
+from tests.vm.share import Share
 
 _NODE_PORT: Final = 31080
 _PYTHONS: Final = {"debian12": "3.11", "debian13": "3.13"}
@@ -149,6 +150,40 @@ def test_an_agent_that_is_killed_or_hangs_is_restarted_without_its_containers(
     assert [ready(pod) for pod in cluster.pods(app="steady")] == [True, True]
 
 
+def test_a_share_that_hangs_stops_only_the_pods_that_need_it(cluster: VmCluster, steady: list[Document]) -> None:
+    with cluster.step("a pod with a share"):
+        share = Share(cluster.master)
+        mounts = [
+            {"name": "data", "mountPath": "/data"},
+            {"name": "data", "mountPath": "/part", "subPath": "parts/one"},
+        ]
+        _create_on_node(cluster, "sharer", mounts, [share.volume("data")])
+        (sharer,) = cluster.wait_ready(1, app="sharer")
+        script = "echo -n kept > /part/file; cat /data/parts/one/file"
+        assert cluster.node.output("docker", "exec", container_of(sharer), "sh", "-c", script) == "kept"
+        assert share.read("parts/one/file") == "kept"
+    with share.hangs():
+        with cluster.step("the server hangs: its pods wait, and others run"):
+            for number in range(3):
+                _create_on_node(cluster, f"late-{number}", mounts[:1], [share.volume("data")])
+            other = [{"name": "data", "mountPath": "/data", "subPath": "x"}]
+            _create_on_node(cluster, "other", other, [{"name": "data", "hostPath": {"path": "/srv/other"}}])
+            cluster.wait_ready(1, app="other")
+            in_time(lambda: share.name in "".join(_messages(cluster, "FailedMount")))
+            assert cluster.is_ready(f"/api/v1/nodes/{cluster.node.name}")
+        with cluster.step("a pod is removed without its server"):
+            for name in ("sharer", "late-0", "other"):
+                cluster.delete(f"{PODS}/{name}")
+            in_time(lambda: not any(cluster.pods(app=name) for name in ("sharer", "late-0", "other")))
+    with cluster.step("the server is back"):
+        for name in ("late-1", "late-2"):
+            cluster.wait_ready(1, app=name)
+            cluster.delete(f"{PODS}/{name}")
+        in_time(lambda: len(cluster.pods()) == 2)
+        assert "nfs" not in cluster.node.output("cat", "/proc/self/mounts").replace("nfsd", "")
+    share.stop()
+
+
 def test_a_rolling_update_ends_after_a_node_lost_its_power(cluster: VmCluster, steady: list[Document]) -> None:
     with cluster.step("four pods of the old controller"):
         cluster.create(SERVICES, _service("rolling", {"app": "rolling"}, _NODE_PORT))
@@ -220,6 +255,18 @@ def test_leaving_and_uninstalling_remove_everything(cluster: VmCluster, steady: 
     assert "sampan" not in links and ": sp" not in links
     for path in ("/opt/sampan", "/etc/sampan", "/var/lib/sampan", "/usr/local/bin/sampan"):
         assert not cluster.node.exists(path), path
+
+
+def _create_on_node(cluster: VmCluster, name: str, mounts: list[Document], volumes: list[Document]) -> None:
+    pod = a_pod(name, cluster.node.name, {"app": name}, web(volumeMounts=mounts), volumes=volumes)
+    pod["spec"]["terminationGracePeriodSeconds"] = 1
+    cluster.create(PODS, pod)
+
+
+def _messages(cluster: VmCluster, reason: str) -> list[str]:
+    """The messages of the events with this reason."""
+    events = cluster.get("/api/v1/namespaces/default/events")["items"]
+    return [event["message"] for event in events if event["reason"] == reason]
 
 
 def _service(name: str, selector: dict[str, str], node_port: int) -> Document:

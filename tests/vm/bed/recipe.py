@@ -24,6 +24,9 @@ _PACKAGES: Final = (
     "initramfs-tools",
     "e2fsprogs",
     "apparmor",
+    # Only these machines have kernels with NFS.
+    "nfs-common",
+    "nfs-kernel-server",
 )
 
 _INITRD_SETUP: Final = """\
@@ -52,6 +55,8 @@ systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.ti
     dev-hugepages.mount dev-mqueue.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \\
     sys-fs-fuse-connections.mount modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service \\
     modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service
+# NFS is for the test that starts it.
+systemctl --quiet disable nfs-server.service nfs-client.target nfs-blkmap.service rpcbind.service rpcbind.socket
 """
 
 _SETUP: Final = _INITRD_SETUP + _SEED_SETUP + _QUIET_SETUP
