@@ -135,7 +135,7 @@ class Images:
                 return await self._runtime.images.pull(image, credentials), candidate
             except (PullFailed, ImageNotFound) as error:
                 problems.append(str(error))
-                # One that the engine may finish counts more than those after it.
+                # A pull that the engine may finish counts more than those after it.
                 failed = failed if failed is PullGivenUp else type(error)
         raise failed("; ".join(problems))
 
