@@ -39,9 +39,6 @@ class PodRecords:
     def all(self) -> tuple[PodLink, ...]:
         return tuple(self._pods.values())
 
-    def of(self, uid: str) -> PodLink | None:
-        return self._pods.get(uid)
-
     def put(self, pod: PodLink) -> None:
         if self._pods.get(pod.uid) == pod:
             return
