@@ -58,6 +58,11 @@ def changed_frontends(
         _frontends([services[name] for name in names if name in services], addresses)
         for services in (old_services, new_services)
     )
+    return differing(old, new)
+
+
+def differing(old: Frontends, new: Frontends) -> Frontends:
+    """The frontends whose endpoints are others than before, each with its new endpoints."""
     return {key: new.get(key, frozenset()) for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 
 

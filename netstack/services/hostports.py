@@ -13,7 +13,7 @@ from typing import Final
 
 from netstack.desired import HostPort, NodeSettings, PublishedPort
 from netstack.pods import PodLink
-from netstack.services.flows import TCP, UDP, Frontends
+from netstack.services.flows import TCP, UDP, Frontends, differing
 from netstack.services.names import ChainNames
 
 Chains = dict[str, tuple[str, ...]]
@@ -42,8 +42,7 @@ def changed_host_ports(
 ) -> Frontends:
     """Frontends of host ports that lead to another pod than before, or to none. `local`: the node's addresses."""
     addresses = tuple(local)
-    old, new = _frontends(before, addresses), _frontends(after, addresses)
-    return {key: new.get(key, frozenset()) for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    return differing(_frontends(before, addresses), _frontends(after, addresses))
 
 
 def _key(port: HostPort) -> tuple[bool, IPv4Address, str, int]:
