@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.amounts import memory_limit_of
-from agent.model import EmptyDir
+from agent.model import EmptyDir, Pod
+from agent.statuses import Capacity
 from agent.volumes.errors import VolumeError
 from agent.volumes.interface import MemoryFiles, VolumeContext
 from agent.volumes.ownership import WRITABLE, give_to
@@ -19,10 +20,11 @@ _MOST_BITS: Final = 0o1777
 
 
 class EmptyDirKind:
-    """The kind emptyDir."""
+    """The kind emptyDir. `node`: what the node can give to pods."""
 
-    def __init__(self, memory: MemoryFiles) -> None:
+    def __init__(self, memory: MemoryFiles, node: Capacity) -> None:
         self._memory = memory
+        self._node = node
 
     def prepare(self, source: EmptyDir, context: VolumeContext) -> Path:
         group = context.pod.fs_group
@@ -31,18 +33,17 @@ class EmptyDirKind:
         if source.medium not in ("", "Memory"):
             raise VolumeError(f'volume "{context.name}": emptyDir medium "{source.medium}" is not supported')
         if source.medium == "Memory":
-            size_bytes = _memory_size(source, context)
+            size_bytes = self._memory_size(source, context.pod)
             self._memory.mount(context.directory, size_bytes=size_bytes, group=group, mode=source.mode)
         elif not context.directory.is_dir():
             _make(context.directory, source.mode, group)
         return context.directory
 
-
-def _memory_size(source: EmptyDir, context: VolumeContext) -> int:
-    """The size of the file system in bytes, as with the kubelet: at most what all containers together may use, or else
-    the node's memory. 0: nothing bounds it."""
-    bounds = (source.size_limit_bytes, memory_limit_of(context.pod), context.node.memory_bytes)
-    return min((bound for bound in bounds if bound > 0), default=0)
+    def _memory_size(self, source: EmptyDir, pod: Pod) -> int:
+        """The size of the file system in bytes, as with the kubelet: at most what all containers together may use, or
+        else the node's memory. 0: nothing bounds it."""
+        bounds = (source.size_limit_bytes, memory_limit_of(pod), self._node.memory_bytes)
+        return min((bound for bound in bounds if bound > 0), default=0)
 
 
 def _make(directory: Path, mode: int, group: int | None) -> None:

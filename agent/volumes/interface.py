@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from agent.model import Desired, Pod, TokenSource, VolumeSource
-from agent.statuses import NO_CAPACITY, Capacity
 
 S_contra = TypeVar("S_contra", bound=VolumeSource, contravariant=True)
 
@@ -38,7 +37,6 @@ class VolumeContext:
     """`volumes/<name>` of the pod; the kind creates it if needed and owns everything in it."""
     desired: Desired
     tokens: Tokens = Tokens()
-    node: Capacity = NO_CAPACITY
 
 
 class VolumeKind(Protocol[S_contra]):

@@ -63,14 +63,13 @@ class Volumes:
         self._sub_paths = SubPaths(binds)
         self.images = ImageTrees(state_dir, binds)
         self._memory = memory
-        self._empty_dir = EmptyDirKind(memory)
+        self._empty_dir = EmptyDirKind(memory, node)
         self._host_path = HostPathKind(host_path_root)
         self._host_path_root = host_path_root
         self._calls = calls or VolumeCalls()
         self._shares = shares or NfsMounts()
         self._groups = GroupChanges(self._pods, self._calls)
         self._files = FilesKind(memory, node)
-        self._node = node
 
     def directory(self, uid: PodUid) -> Path:
         """The pod's directory."""
@@ -82,9 +81,7 @@ class Volumes:
         Those of the node itself are made first: a server that hangs must not keep new tokens from a running pod.
         """
         contexts = {
-            volume.name: VolumeContext(
-                pod, volume.name, self._place(pod.uid, volume.name), desired, tokens or Tokens(), self._node
-            )
+            volume.name: VolumeContext(pod, volume.name, self._place(pod.uid, volume.name), desired, tokens or Tokens())
             for volume in pod.volumes
         }
         _check_modes(pod)
