@@ -32,7 +32,7 @@ OWN_S: Final = 120.0
 class VolumeCalls:
     """The calls of one node. Several calls with the same place, or of the same pod, are made one after the other."""
 
-    def __init__(self, *, foreign_s: float = FOREIGN_S, own_s: float = OWN_S, start: Start = on_daemon_thread) -> None:
+    def __init__(self, *, foreign_s: float = FOREIGN_S, start: Start = on_daemon_thread) -> None:
         self._own = BlockingCalls(AT_ONCE, start=start)
         self._foreign = BlockingCalls(AT_ONCE, start=start)
         self._unmounting = BlockingCalls(AT_ONCE, start=start)
@@ -40,12 +40,11 @@ class VolumeCalls:
         self._foreign_s = foreign_s
         self.change_s = FOREIGN_S
         """How long a change of files may take before people learn of it."""
-        self._own_s = own_s
 
     async def own(self, uid: PodUid, call: Callable[[], T]) -> T:
         """A call that reads and changes the directory of a pod only. Raises VolumeError, and what the call raises."""
         try:
-            return await self._own.run(uid, call, deadline_s=self._own_s)
+            return await self._own.run(uid, call, deadline_s=OWN_S)
         except Hangs as error:
             raise VolumeError(f"the directory of the pod on this node hangs: {error}") from error
 

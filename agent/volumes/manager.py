@@ -57,7 +57,6 @@ class Volumes:
         binds: Binds,
         node: Capacity = NO_CAPACITY,
         calls: VolumeCalls | None = None,
-        shares: NfsMounts | None = None,
     ) -> None:
         self._pods = state_dir / "pods"
         self._sub_paths = SubPaths(binds)
@@ -67,7 +66,7 @@ class Volumes:
         self._host_path = HostPathKind(host_path_root)
         self._host_path_root = host_path_root
         self._calls = calls or VolumeCalls()
-        self._shares = shares or NfsMounts()
+        self._shares = NfsMounts()
         self._groups = GroupChanges(self._pods, self._calls)
         self._files = FilesKind(memory, node)
 
