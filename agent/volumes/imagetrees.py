@@ -18,14 +18,13 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from agent.model import PodUid
-from agent.volumes.errors import VolumeError
+from agent.volumes.errors import VolumeError, complaint
 from agent.volumes.interface import Binds
 from hull import atomicfile
 from hull.trees import remove_tree
 
 _NEW: Final = ".new"
 _OLD: Final = ".old"
-_LONGEST_TEXT: Final = 1000
 
 _LOG = logging.getLogger(__name__)
 
@@ -147,11 +146,11 @@ async def _unpack(archive: AsyncGenerator[bytes, None], directory: Path) -> None
                     process.stdin.write(piece)
                     await process.stdin.drain()
         process.stdin.close()
-        _, complaint = await process.communicate()
+        _, output = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        text = " ".join(complaint.decode(errors="replace").split())[:_LONGEST_TEXT]
-        raise VolumeError(f"the files of the image cannot be unpacked: {text or f'exit code {process.returncode}'}")
+        text = complaint(output, process.returncode)
+        raise VolumeError(f"the files of the image cannot be unpacked: {text}")

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Final
 
 from agent.model import Nfs
-from agent.volumes.errors import VolumeError
+from agent.volumes.errors import VolumeError, complaint
 from hull import mounts
 
 AT_ONCE: Final = 16
 OF_ONE_SERVER: Final = 2
 DEADLINE_S: Final = 30.0
-_LONGEST_TEXT: Final = 1000
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,13 +83,13 @@ class NfsMounts:
         except (OSError, ValueError) as error:  # ValueError: a character 0
             raise VolumeError(f"{share_name(source)} cannot be mounted: {error}") from error
         try:
-            _, complaint = await process.communicate()
+            _, output = await process.communicate()
         except asyncio.CancelledError:
             self._give_up(source, directory, process)
             raise
         if process.returncode != 0:
-            text = " ".join(complaint.decode(errors="replace").split())[:_LONGEST_TEXT]
-            raise VolumeError(f"{share_name(source)} cannot be mounted: {text or f'exit code {process.returncode}'}")
+            text = complaint(output, process.returncode)
+            raise VolumeError(f"{share_name(source)} cannot be mounted: {text}")
 
     def _give_up(self, source: Nfs, directory: Path, process: Process) -> None:
         _LOG.warning("%s: the mount command hangs, or is not needed any more", share_name(source))
