@@ -19,8 +19,9 @@ READABLE: Final = 0o440
 """What the owner and the group may at least do with a file of a read-only volume."""
 WRITABLE: Final = 0o660
 """The same for a writable volume."""
-_SEARCHABLE: Final = 0o110
-OF_GROUP: Final = WRITABLE | _SEARCHABLE | stat.S_ISGID
+_OF_DIRECTORY: Final = 0o110 | stat.S_ISGID
+"""What a directory needs besides: search, and that its group is passed on to what is created in it."""
+OF_GROUP: Final = WRITABLE | _OF_DIRECTORY
 """What a writable directory of the group has at least."""
 _DEEPEST: Final = 100
 """Levels of directories. Each needs an open file."""
@@ -39,9 +40,8 @@ def give_to(path: Path, group: int, least: int) -> None:
     mode = path.lstat().st_mode
     if stat.S_ISLNK(mode):
         return
-    more = least | (stat.S_ISGID | _SEARCHABLE if stat.S_ISDIR(mode) else 0)
     # After chown, which clears the setgid bit.
-    path.chmod(stat.S_IMODE(mode) | more)
+    path.chmod(stat.S_IMODE(mode) | _needed(mode, least))
 
 
 class Stopped(Exception):
@@ -126,5 +126,9 @@ class _Change:
 
 def _missing(status: os.stat_result) -> int:
     """The permissions and bits that a file of a writable volume lacks."""
-    wanted = WRITABLE | (stat.S_ISGID | _SEARCHABLE if stat.S_ISDIR(status.st_mode) else 0)
-    return wanted & ~stat.S_IMODE(status.st_mode)
+    return _needed(status.st_mode, WRITABLE) & ~stat.S_IMODE(status.st_mode)
+
+
+def _needed(mode: int, least: int) -> int:
+    """The permissions and bits that a file or directory of the group needs."""
+    return least | _OF_DIRECTORY if stat.S_ISDIR(mode) else least
