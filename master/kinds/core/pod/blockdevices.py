@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from master.kinds.core.pod.container import Container
-from master.kinds.core.pod.model import PodSpec
+from master.kinds.core.pod.volume import Volume
 from master.schema.checks import Findings
 
 _ONLY_CLAIMS = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
 
 
-def check_block_devices(spec: PodSpec, container: Container, at: str, findings: Findings) -> None:
-    """The devices of one container of the pod, at its path `at`. Only claims can be block devices."""
-    volumes = {volume.name: volume for volume in spec.volumes}
-    mounts = container.volume_mounts
+def check_block_devices(volumes: Mapping[str, Volume], container: Container, at: str, findings: Findings) -> None:
+    """The devices of one container at its path `at`. `volumes`: those of the pod; only claims can be block devices."""
+    mounted_names = {mount.name for mount in container.volume_mounts}
+    mounted_paths = {mount.mount_path for mount in container.volume_mounts}
     names, paths = {""}, {""}  # what is empty is a finding of its own
     for index, device in enumerate(container.volume_devices):
         where = f"{at}.volumeDevices[{index}]"
@@ -24,8 +26,8 @@ def check_block_devices(spec: PodSpec, container: Container, at: str, findings: 
         if ".." in device.device_path.split("/"):
             findings.invalid(f"{where}.devicePath", device.device_path, "can not contain backsteps ('..')")
         for field, value, seen, mounted in (
-            ("name", device.name, names, {mount.name for mount in mounts}),
-            ("devicePath", device.device_path, paths, {mount.mount_path for mount in mounts}),
+            ("name", device.name, names, mounted_names),
+            ("devicePath", device.device_path, paths, mounted_paths),
         ):
             if value and value in seen:
                 findings.invalid(f"{where}.{field}", value, "must be unique")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
 
@@ -38,7 +38,7 @@ class ContainerCheck:
         self.at = at
         self.findings = findings
 
-    def check(self, volumes: set[str], *, runs_to_completion: bool) -> None:
+    def check(self, volumes: Collection[str], *, runs_to_completion: bool) -> None:
         """`volumes`: names of the pod's volumes. `runs_to_completion`: an init container that is not a sidecar."""
         container, at, findings = self.container, self.at, self.findings
         if not container.name:
@@ -116,7 +116,7 @@ class ContainerCheck:
 
     # -- mounts ---------------------------------------------------------------------------------------------------
 
-    def _mounts(self, volumes: set[str]) -> None:
+    def _mounts(self, volumes: Collection[str]) -> None:
         paths: set[str] = set()
         for index, mount in enumerate(self.container.volume_mounts):
             where = f"{self.at}.volumeMounts[{index}]"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from master.kinds.core.pod.container import Container
 from master.kinds.core.pod.filevolumes import local_path
-from master.kinds.core.pod.model import PodSpec
+from master.kinds.core.pod.volume import Volume
 from master.schema.checks import Findings
 
 
-def check_env_files(spec: PodSpec, container: Container, at: str, findings: Findings) -> None:
-    """The references of one container of the pod, at its path `at`. Only emptyDir volumes may have such files."""
-    volumes = {volume.name: volume for volume in spec.volumes}
+def check_env_files(volumes: Mapping[str, Volume], container: Container, at: str, findings: Findings) -> None:
+    """The references of one container at its path `at`. `volumes`: those of the pod; only emptyDir has such files."""
     for index, variable in enumerate(container.env):
         ref = variable.value_from.file_key_ref if variable.value_from is not None else None
         if ref is None:

@@ -44,15 +44,15 @@ def _check(new: Pod, old: Pod, findings: Findings) -> None:
 
 
 def _containers(spec: PodSpec, findings: Findings) -> None:
-    volumes = {volume.name for volume in spec.volumes}
+    volumes = {volume.name: volume for volume in spec.volumes}
     targets = {container.name for container in (*spec.init_containers, *spec.containers)}
     names = set(targets)
     for index, container in enumerate(spec.ephemeral_containers):
         at = f"{_AT}[{index}]"
         ContainerCheck(container, at, findings).check(volumes, runs_to_completion=False)
         check_container_security(container, at, findings)
-        check_block_devices(spec, container, at, findings)
-        check_env_files(spec, container, at, findings)
+        check_block_devices(volumes, container, at, findings)
+        check_env_files(volumes, container, at, findings)
         if container.name in names:
             findings.duplicate(f"{at}.name", container.name)
         names.add(container.name)

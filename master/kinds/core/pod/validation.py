@@ -36,8 +36,8 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     for index, container in enumerate(spec.containers):
         ContainerCheck(container, f"{at}.containers[{index}]", findings).check(volumes, runs_to_completion=False)
     for where, container in declared_containers(spec, at):
-        check_block_devices(spec, container, where, findings)
-        check_env_files(spec, container, where, findings)
+        check_block_devices(volumes, container, where, findings)
+        check_env_files(volumes, container, where, findings)
     _unique_names(spec, at, findings)
     _host_ports(spec, at, findings)
     findings.one_of(f"{at}.restartPolicy", spec.restart_policy, ("Always", "Never", "OnFailure"))

@@ -11,8 +11,8 @@ from master.schema.checks import Findings
 from master.schema.names import dns_label
 
 
-def check_volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> set[str]:
-    """Checks volumes that have their defaults. Returns their names."""
+def check_volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> dict[str, Volume]:
+    """Checks volumes that have their defaults. Returns them by name."""
     for index, volume in enumerate(volumes):
         where = f"{at}[{index}]"
         if not volume.name:
@@ -24,7 +24,7 @@ def check_volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> s
         _source(volume, where, findings)
         _selected(volume, where, findings)
     findings.unique(at, ((f"[{index}].name", volume.name) for index, volume in enumerate(volumes)))
-    return {volume.name for volume in volumes}
+    return {volume.name: volume for volume in volumes}
 
 
 def _source(volume: Volume, where: str, findings: Findings) -> None:
