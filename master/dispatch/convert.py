@@ -23,6 +23,7 @@ from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
 from master.kinds.core.pod.container import Container, EnvVar, EphemeralContainer, ResourceRequirements
 from master.kinds.core.pod.model import Pod, PodDNSConfig, PodSecurityContext
+from master.kinds.core.pod.volume import VolumeMount
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service
 from master.objects.meta import parse_time
@@ -119,18 +120,7 @@ def container_message(
             for port in container.ports
         ],
         resources=resources_message(container.resources),
-        volume_mounts=[
-            wire.VolumeMount(
-                name=mount.name,
-                mount_path=mount.mount_path,
-                sub_path=mount.sub_path,
-                read_only=mount.read_only,
-                sub_path_expr=mount.sub_path_expr,
-                recursive_read_only="" if mount.recursive_read_only == "Disabled" else mount.recursive_read_only or "",
-                propagation="" if mount.mount_propagation == "None" else mount.mount_propagation or "",
-            )
-            for mount in container.volume_mounts
-        ],
+        volume_mounts=[_mount_message(mount) for mount in container.volume_mounts],
         volume_devices=[
             wire.VolumeDevice(name=device.name, device_path=device.device_path) for device in container.volume_devices
         ],
@@ -151,6 +141,19 @@ def container_message(
             for rule in container.restart_policy_rules
             if (codes := rule.exit_codes) is not None
         ],
+    )
+
+
+def _mount_message(mount: VolumeMount) -> wire.VolumeMount:
+    """Values with which nothing happens are empty."""
+    return wire.VolumeMount(
+        name=mount.name,
+        mount_path=mount.mount_path,
+        sub_path=mount.sub_path,
+        read_only=mount.read_only,
+        sub_path_expr=mount.sub_path_expr,
+        recursive_read_only="" if mount.recursive_read_only == "Disabled" else mount.recursive_read_only or "",
+        propagation="" if mount.mount_propagation == "None" else mount.mount_propagation or "",
     )
 
 
