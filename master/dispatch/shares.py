@@ -30,17 +30,18 @@ class Shares:
     @contextmanager
     def taken(self, node: str, request: session_pb2.StreamRequest) -> Iterator[None]:
         """A place for the stream during the block. Raises TooManyRequests: its node, namespace or pod has too many."""
-        keys = tuple(key for key, _, _ in _limits(node, request))
-        for key, limit, owner in _limits(node, request):
+        limits = tuple(_limits(node, request))
+        for key, limit, owner in limits:
             if self._open[key] >= limit:
                 raise TooManyRequests(
                     f"{owner} has {limit} {_sort(request)} open already; try again when one has ended"
                 )
-        self._open.update(keys)
+        keys = Counter(key for key, _, _ in limits)
+        self._open += keys
         try:
             yield
         finally:
-            self._open -= Counter(keys)
+            self._open -= keys
 
 
 def _sort(request: session_pb2.StreamRequest) -> str:
