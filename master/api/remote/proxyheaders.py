@@ -57,9 +57,9 @@ def request_headers(headers: Headers, *, client: str, uri: str, upgrade: bool) -
 
 def _without_token(name: str, value: str) -> tuple[str, str] | None:
     """The header without a token of the caller's; None: it had nothing else."""
-    if name.lower() != "sec-websocket-protocol" or not divided([value])[0]:
+    tokens, others = divided([value]) if name.lower() == "sec-websocket-protocol" else ([], [])
+    if not tokens:
         return name, value
-    others = divided([value])[1]
     return (name, ", ".join(others)) if others else None
 
 

@@ -29,9 +29,14 @@ def is_websocket(request: web.BaseRequest) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
+def protocol_values(request: web.BaseRequest) -> Sequence[str]:
+    """The values of the header with subprotocols, among which a token may be."""
+    return request.headers.getall(_PROTOCOLS, ())
+
+
 def offered(request: web.BaseRequest) -> set[str]:
     """The subprotocols that the client can speak."""
-    _, names = divided(request.headers.getall(_PROTOCOLS, ()))
+    _, names = divided(protocol_values(request))
     return set(names)
 
 
@@ -55,7 +60,7 @@ async def upgraded(
 def _without_token(request: web.BaseRequest) -> web.BaseRequest:
     """The request as aiohttp gets it, which looks at one header only, and logs subprotocols that it does not know: a
     token must not be among them."""
-    values = request.headers.getall(_PROTOCOLS, ())
+    values = protocol_values(request)
     tokens, names = divided(values)
     if not tokens and len(values) < 2:
         return request

@@ -14,7 +14,7 @@ from aiohttp import web
 from master.api.errors import Unauthorized
 from master.api.identity import ANONYMOUS, AUTHENTICATED, Caller
 from master.api.remote.bearer import token_of
-from master.api.remote.websockets import is_websocket
+from master.api.remote.websockets import is_websocket, protocol_values
 from master.api.tokens import Tokens
 
 
@@ -30,7 +30,7 @@ def authenticate(request: web.BaseRequest, tokens: Tokens) -> Caller:
             return caller
     authorization = request.headers.get("Authorization")
     if authorization is None:
-        token = token_of(request.headers.getall("Sec-WebSocket-Protocol", ())) if is_websocket(request) else ""
+        token = token_of(protocol_values(request)) if is_websocket(request) else ""
         return tokens.authenticate(token)[0] if token else ANONYMOUS
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
