@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.errors import AgentError
-from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid, PullPolicy
+from agent.model import Desired, Pod, PodPhase, PodUid
 from agent.pods import backoff
 from agent.pods.actions import (
     Action,
@@ -28,6 +28,7 @@ from agent.pods.actions import (
     SignalContainer,
 )
 from agent.pods.admission import refusal
+from agent.pods.change import Change
 from agent.pods.events import EventRecorder
 from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
@@ -37,7 +38,6 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
 from agent.pods.probing import Probing
-from agent.pods.refs import pull_secrets, references, shows_labels, tokens_of
 from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
 from agent.pods.step import is_creating, plan
@@ -100,18 +100,15 @@ class PodWorker:
 
     def update(self, pod: Pod, desired: Desired) -> None:
         """Take a new desired state."""
-        refs = references(pod)
-        changed = _acted_on(pod) != _acted_on(self._pod) or _lookup(desired, refs) != _lookup(self._desired, refs)
-        # The first state of the master after a restart: now there are tokens.
-        changed |= desired.secrets_known and not self._desired.secrets_known and any(tokens_of(pod))
+        change = Change(self._pod, self._desired, pod, desired)
         if pod.deleted and not self._pod.deleted:
             self._cancel_preparations()
         if pod.generation != self._pod.generation:
             self._wake.set()  # clients wait for a status of this generation
-        if changed:
+        if change.needs_action():
             self._view.volumes_ready, self._view.volumes_changed = False, True
             # The change cannot be a reason to pull the same image sooner.
-            self._memory = self._memory.retried_now(waiting=self._same_pulls(pod, desired))
+            self._memory = self._memory.retried_now(waiting=change.same_pulls())
             self._wake.set()
         self._pod = self._performer.pod = self._events.pod = pod
         self._desired = self._performer.desired = desired
@@ -350,12 +347,6 @@ class PodWorker:
             timer.cancel()
             change.cancel()
 
-    def _same_pulls(self, pod: Pod, desired: Desired) -> set[Key]:
-        """The pulls that the new state leaves as they are: of the same images, with the same credentials."""
-        if _lookup(desired, pull_secrets(pod)) != _lookup(self._desired, pull_secrets(self._pod)):
-            return set()
-        return {Key(On.IMAGE, name) for name, _, _ in _images(pod) & _images(self._pod)}
-
     def _cancel_preparations(self) -> None:
         """Cancel pulls and the preparation of volumes: a deleted pod does not need them, and they may hang."""
         for key, task in self._tasks.items():
@@ -382,19 +373,3 @@ class PodWorker:
         if finished(self._pod, observed):
             self._memory = replace(self._memory, ended=True)
         return self._reports.report(self._pod, observed, self._memory, now=now, host_ip=self._desired.host_ip)
-
-
-def _acted_on(pod: Pod) -> Pod:
-    """The pod without what changes nothing on the node. Environment variables get labels when a container starts."""
-    pod = replace(pod, generation=0)
-    return pod if shows_labels(pod) else replace(pod, labels={}, annotations={})
-
-
-def _images(pod: Pod) -> set[tuple[str, str, PullPolicy]]:
-    return {(each.name, each.image, each.pull_policy) for each in pod.all_containers}
-
-
-def _lookup(desired: Desired, refs: tuple[tuple[bool, ObjectRef], ...]) -> list[object]:
-    """The objects that the pod refers to."""
-    objects: list[object] = [(desired.secrets if secret else desired.config_maps).get(ref) for secret, ref in refs]
-    return [*objects, desired.secrets_known if any(secret for secret, _ in refs) else True]
