@@ -21,13 +21,13 @@ from agent.connections import Connection
 from agent.errors import AgentError
 from agent.model import ConnectionRequest, Desired, LogRequest, Pod, PodUid, ProcessRequest
 from agent.pods.connections import open_connection
+from agent.pods.context import WorkerContext
 from agent.pods.errors import LogUnavailable, NoConnection, ProcessUnavailable
 from agent.pods.following import Following
 from agent.pods.interface import PodNetwork, PodsConfig, Reporter, TokenIssuer
 from agent.pods.logs import read_logs
 from agent.pods.measurable import target
 from agent.pods.names import identify, node_labels
-from agent.pods.perform import WorkerContext
 from agent.pods.processes import open_process
 from agent.pods.pullrecords import PullRecords
 from agent.pods.room import Room

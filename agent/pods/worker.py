@@ -29,6 +29,7 @@ from agent.pods.actions import (
 )
 from agent.pods.admission import refusal
 from agent.pods.change import Change
+from agent.pods.context import WorkerContext
 from agent.pods.events import EventRecorder
 from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
@@ -36,7 +37,7 @@ from agent.pods.interface import Reporter
 from agent.pods.lifecycle import deadline, failed_at, finished, is_over, restart_backoff, rule_of, trigger
 from agent.pods.memory import Memory
 from agent.pods.observed import Observed
-from agent.pods.perform import Performer, WorkerContext
+from agent.pods.perform import Performer
 from agent.pods.probing import Probing
 from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
