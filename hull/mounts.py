@@ -53,16 +53,12 @@ def bind(descriptor: int, target: Path) -> None:
 
     What is mounted below it is left out. The descriptor says what is mounted, whatever its path leads to by now.
     """
-    source = f"/proc/self/fd/{descriptor}".encode()
-    if _libc.mount(source, os.fsencode(target), None, ctypes.c_ulong(_MS_BIND), None) != 0:
-        raise _error(target)
+    _mount(target, _MS_BIND, source=f"/proc/self/fd/{descriptor}".encode())
 
 
 def restrict(target: Path) -> None:
     """Make the mount at the target read-only, without programs, set-user-id bits and devices. Raises OSError."""
-    flags = _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
-    if _libc.mount(None, os.fsencode(target), None, ctypes.c_ulong(flags), None) != 0:
-        raise _error(target)
+    _mount(target, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
 def bind_read_only(descriptor: int, target: Path) -> None:
@@ -95,12 +91,9 @@ def left_out(directory: Path) -> None:
     them would be all mounts that the kernel allows (the kernel's sharedsubtree.rst, 5d: unbindable mounts).
     """
     if not is_mount(directory):
-        path = os.fsencode(directory)
-        if _libc.mount(path, path, None, ctypes.c_ulong(_MS_BIND), None) != 0:
-            raise _error(directory)
+        _mount(directory, _MS_BIND, source=os.fsencode(directory))
     # An agent may have ended just after the mount.
-    if _libc.mount(None, os.fsencode(directory), None, ctypes.c_ulong(_MS_UNBINDABLE), None) != 0:
-        raise _error(directory)
+    _mount(directory, _MS_UNBINDABLE)
 
 
 def has_read_only_trees() -> bool:
@@ -116,8 +109,7 @@ def _syscall(number: int, *arguments: object) -> int:
 
 def in_memory(target: Path, options: str) -> None:
     """Mount a new file system in memory at the target; its options are those of tmpfs(5). Raises OSError."""
-    if _libc.mount(b"tmpfs", os.fsencode(target), b"tmpfs", ctypes.c_ulong(0), options.encode()) != 0:
-        raise _error(target)
+    _mount(target, 0, source=b"tmpfs", kind=b"tmpfs", options=options.encode())
 
 
 def detach(target: Path) -> None:
@@ -172,6 +164,13 @@ def mount_point(line: bytes) -> str:
 def unescaped(path: bytes) -> str:
     """A path of mountinfo, where blanks and backslashes are octal escapes (proc(5))."""
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8),)), path))
+
+
+def _mount(
+    target: Path, flags: int, *, source: bytes | None = None, kind: bytes | None = None, options: bytes | None = None
+) -> None:
+    if _libc.mount(source, os.fsencode(target), kind, ctypes.c_ulong(flags), options) != 0:
+        raise _error(target)
 
 
 def _error(target: Path) -> OSError:
