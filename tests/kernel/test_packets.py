@@ -16,11 +16,6 @@ DNS = IPv4Address("10.96.0.53")
 NODE_PORT = 31002
 
 
-def _rules(saved: str) -> list[str]:
-    """The rules without the lines that have the time and the counters."""
-    return [line for line in saved.splitlines() if line.startswith("-A")]
-
-
 def service(*pods: Pod, node_port: int = 0, name: str = "default/web:http") -> ServicePort:
     endpoints = tuple(Endpoint(pod.address, 8080) for pod in pods)
     return ServicePort(name, "TCP", CLUSTER_IP, 80, node_port, endpoints)
@@ -129,12 +124,12 @@ def test_open_connections_survive_changes_audits_and_a_restart(pair: Cluster) ->
     with pair.connect(client.where, CLUSTER_IP, 80) as inner, pair.connect(pair.outside, a.address, NODE_PORT) as outer:
         for connection in (inner, outer):
             assert connection.server == server.uid
-        before = [_rules(node.save()) for node in (a, b)]
+        before = [node.rules() for node in (a, b)]
         for node in (a, b):
             node.restart()
             node.network.apply(pair.state_of(node))
             assert node.network.audit() == ()
-        assert [_rules(node.save()) for node in (a, b)] == before
+        assert [node.rules() for node in (a, b)] == before
         pair.apply(service(newcomer, node_port=NODE_PORT))
         for connection in (inner, outer):
             assert connection.echo(b"still here") == b"still here"
@@ -206,13 +201,13 @@ def test_a_nodes_dns_does_not_answer_other_hosts_or_other_ports(pair: Cluster) -
 def test_a_node_that_stops_to_answer_dns_keeps_nothing_of_it(pair: Cluster) -> None:
     a = pair.nodes["a"]
     pod = pair.pod(a)
-    before = _rules(a.save())
+    before = a.rules()
     pair.apply_state(NetworkState(dns=DNS))
     assert str(DNS) in a.run("ip", "addr")
     pair.responder(a.where, 53, name="dns")
     pair.apply()
     assert str(DNS) not in a.run("ip", "addr")
-    assert _rules(a.save()) == before
+    assert a.rules() == before
     pair.refused(pod.where, DNS, 53)
 
 

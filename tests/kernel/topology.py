@@ -82,6 +82,10 @@ class Node:
     def save(self) -> str:
         return self.run(f"iptables-{self.variant}-save")
 
+    def rules(self) -> list[str]:
+        """The rules without the lines that have the time and the counters."""
+        return [line for line in self.save().splitlines() if line.startswith("-A")]
+
 
 @dataclass
 class Cluster:

@@ -16,9 +16,9 @@ import pytest
 from agent.relay.copying import PIECE_BYTES, reset_on_close
 from agent.relay.relay import RETRY_S, Relay
 from netstack.desired import HostPort, PublishedPort
-from tests.fakes.clock import FakeClock
 from tests.fakes.listening import Serve, listening
 from tests.fakes.sessions import until
+from tests.unit.agent.fakes import HandClock
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -26,17 +26,12 @@ PORT = 8443
 _numbers = count(1)
 
 
-class AgentClock(FakeClock):
-    def wall(self) -> float:
-        return self.now().timestamp()
-
-
 class Bed:
     """A relay on an address of the loopback that no other test has."""
 
     def __init__(self, **options: int) -> None:
         self.address = IPv4Address(0x7F000000 + (os.getpid() % 0xFFFF + 1 << 8) + next(_numbers) % 256)
-        self.clock = AgentClock()
+        self.clock = HandClock()
         self.problems: list[str] = []
         self.relay = Relay(self.clock, on_problem=self.problems.append, **options)
 

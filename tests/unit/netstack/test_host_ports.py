@@ -82,6 +82,17 @@ def attached(kernel: FakeKernel, directory: Path) -> NodeNetwork:
     return node
 
 
+def refuse_sctp(kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    restore = kernel.rules.restore
+
+    def without_sctp(text: str) -> None:
+        if "-p sctp" in text:
+            raise RulesRefused("this kernel has no match for SCTP")
+        restore(text)
+
+    monkeypatch.setattr(kernel.rules, "restore", without_sctp)
+
+
 def test_stale_flows_are_forgotten_when_the_pod_of_a_port_changes(tmp_path: Path) -> None:
     kernel = fake_kernel()
     node = attached(kernel, tmp_path)
@@ -113,14 +124,7 @@ def test_ports_are_written_with_the_first_state_and_removed_with_the_node(tmp_pa
 def test_a_refused_port_is_given_up_and_others_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = fake_kernel()
     node = attached(kernel, tmp_path)
-    restore = kernel.rules.restore
-
-    def without_sctp(text: str) -> None:
-        if "-p sctp" in text:
-            raise RulesRefused("this kernel has no match for SCTP")
-        restore(text)
-
-    monkeypatch.setattr(kernel.rules, "restore", without_sctp)
+    refuse_sctp(kernel, monkeypatch)
     with pytest.raises(RulesRefused):
         node.attach_namespace("two", "two", [web("sctp")])
     node.apply(NetworkState())
@@ -139,14 +143,7 @@ def test_a_port_that_a_later_kernel_refuses_does_not_stop_the_services(
     kernel = fake_kernel()  # after a reboot
     for name in ("one", "two"):
         kernel.add_namespace(name)
-    restore = kernel.rules.restore
-
-    def without_sctp(text: str) -> None:
-        if "-p sctp" in text:
-            raise RulesRefused("this kernel has no match for SCTP")
-        restore(text)
-
-    monkeypatch.setattr(kernel.rules, "restore", without_sctp)
+    refuse_sctp(kernel, monkeypatch)
     node = NodeNetwork(settings(tmp_path), kernel, wait=not_needed)
     node.apply(NetworkState(services=(ServicePort("default/web", "tcp", POD, 80, 30080, (Endpoint(OTHER, 80),)),)))
     assert "30080" in kernel.rules.save() and node.audit(links=False) == ()
