@@ -88,61 +88,55 @@ class Performer:
                 await self._start_sandbox(action)
             case AttachNetwork():
                 await self._attach(action)
-            case PrepareVolumes():
-                await self._prepare_volumes()
-            case EnsureImage():
-                await self._ensure_image(action)
-            case CreateContainer():
-                await self._containers.create(self.pod, action, self.desired, self._mounted)
-            case StartContainer():
-                await self._containers.start(action)
-            case SignalContainer():
-                await self._containers.signal(action)
-            case MarkReplaced():
-                self._files.mark_replaced(action.container, action.id)
-                self._view.mark_replaced(action.id)
-            case ReadUser():
-                await self._users.read(action)
-            case _:
-                await self._perform_more(action)
-
-    async def _perform_more(self, action: Action) -> None:
-        match action:
-            case PostStart():
-                await self._hooks.post_start(self.pod, action)
-            case PreStop():
-                await self._hooks.pre_stop(self.pod, action)
-            case RefreshContainer():
-                await self._containers.refresh(action.id)
-            case ReadMessage():
-                await self._containers.read_message(action)
-            case ReleaseTrees():
-                await self._volumes.release_trees(self.pod.uid, action.container)
-                self._view.released.add(action.id)
-            case RemoveContainer():
-                await self._containers.remove(action.id)
             case DetachNetwork():
                 if not self.pod.host_network:
                     await self._network.detach(self.pod.uid)
                 self._view.attached = None
             case ReleaseNetwork():
                 await self._release_network()
+            case PrepareVolumes():
+                await self._prepare_volumes()
+            case ReleaseTrees():
+                await self._volumes.release_trees(self.pod.uid, action.container)
+                self._view.released.add(action.id)
+            case ReleaseVolumes():
+                await self._release_volumes()
+            case CleanDisk():
+                await self._volumes.clean(self.pod.uid)
+                self._view.disk_clean = True
             case KeepVerdict():
                 await asyncio.to_thread(self._files.keep_verdict, action.verdict)
                 self._view.verdict_kept = True
-            case ReleaseVolumes() | CleanDisk():
-                await self._remove_files(action)
+            case _:
+                await self._perform_on_container(action)
+
+    async def _perform_on_container(self, action: Action) -> None:
+        match action:
+            case EnsureImage():
+                await self._ensure_image(action)
+            case CreateContainer():
+                await self._containers.create(self.pod, action, self.desired, self._mounted)
+            case StartContainer():
+                await self._containers.start(action)
+            case PostStart():
+                await self._hooks.post_start(self.pod, action)
+            case ReadUser():
+                await self._users.read(action)
+            case PreStop():
+                await self._hooks.pre_stop(self.pod, action)
+            case SignalContainer():
+                await self._containers.signal(action)
+            case MarkReplaced():
+                self._files.mark_replaced(action.container, action.id)
+                self._view.mark_replaced(action.id)
+            case RefreshContainer():
+                await self._containers.refresh(action.id)
+            case ReadMessage():
+                await self._containers.read_message(action)
+            case RemoveContainer():
+                await self._containers.remove(action.id)
             case _:
                 raise AssertionError(f"unknown action: {action}")
-
-    async def _remove_files(self, action: ReleaseVolumes | CleanDisk) -> None:
-        if isinstance(action, ReleaseVolumes):
-            await self._volumes.release(self.pod.uid)
-            self._view.volumes_ready, self._view.volumes_released = False, True
-            self._view.image_volumes.clear()
-        else:
-            await self._volumes.clean(self.pod.uid)
-            self._view.disk_clean = True
 
     async def _create_sandbox(self, action: CreateSandbox, started_at: float) -> None:
         spec = sandbox_spec(self._config, self.pod, self.desired.dns, attempt=action.attempt, started_at=started_at)
@@ -198,6 +192,11 @@ class Performer:
             self._mounted = await self._volumes.prepare(pod, desired, tokens)
         self._view.volumes_ready = not self._view.volumes_changed
         self._view.disk_clean = self._view.volumes_released = False
+
+    async def _release_volumes(self) -> None:
+        await self._volumes.release(self.pod.uid)
+        self._view.volumes_ready, self._view.volumes_released = False, True
+        self._view.image_volumes.clear()
 
     async def _ensure_image(self, action: EnsureImage) -> None:
         if action.volume:
