@@ -1,4 +1,4 @@
-"""The reports of one pod: which statuses the master gets, and the events of containers that back off.
+"""The reports of one pod: which statuses the master gets, and the events of containers and pulls that back off.
 
 Owns the last status. A status that knows less than the master does is not reported. A status that only shows that the
 pod is being started waits a little: most pods run soon, and a report costs the node and the master as much as a step.
@@ -17,6 +17,7 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.stage import Stage, standing_of
 from agent.pods.status import pod_status
+from agent.pods.volumeimages import image_due
 from agent.runtime.interface import Runtime
 from agent.runtime.records import ContainerId
 from agent.statuses import PodStatus, Waiting
@@ -79,6 +80,17 @@ class Reports:
         self.status = status
         self._reporter.report(status)
         return 0.0
+
+    def announce_pulls(self, pod: Pod, observed: Observed, memory: Memory, now: float) -> Memory:
+        """Report each pull that waits for its next try now, as soon as its state shows that. Returns the new memory."""
+        for key, retry in memory.retries.items():
+            container = pod.container(key.name) if key.on is On.IMAGE and key not in memory.busy else None
+            if container is not None and retry.backs_off(now) and not retry.announced:
+                image = image_due(pod, container, observed)
+                self._events.normal("BackOff", f'Back-off pulling image "{image}"', container=container.name)
+                self._events.warning("Failed", "Error: ImagePullBackOff", container=container.name)
+                memory = memory.announced(key)
+        return memory
 
     def forget_messages(self) -> None:
         """A termination message has changed, or an instance is gone and its number may be used again."""

@@ -44,7 +44,6 @@ from agent.pods.stage import Stage, standing_of
 from agent.pods.step import is_creating, plan
 from agent.pods.verdict import DEADLINE_EXCEEDED, Verdict
 from agent.pods.view import PodView
-from agent.pods.volumeimages import image_due
 from agent.runtime.errors import EngineGone
 from agent.runtime.events import EventKind, RuntimeEvent
 from agent.runtime.records import ContainerId, ContainerPhase, ContainerRecord
@@ -188,7 +187,6 @@ class PodWorker:
                     for action in step.actions:
                         self._start(group, action)
                     self._probing.sync(self._pod, self._view.observed(), self._memory, now, group)
-                self._announce_backoffs(now)
                 report_at = self._report()
                 await self._wait(min(filter(None, (step.wake_at, report_at)), default=None))
 
@@ -325,16 +323,6 @@ class PodWorker:
         if isinstance(action, EnsureImage):
             self._events.warning("Failed", f"Error: {failure.waiting.reason}", container=failure.container)
 
-    def _announce_backoffs(self, now: float) -> None:
-        """Report each pull that waits for its next try now, as soon as its state shows that."""
-        for key, retry in self._memory.retries.items():
-            container = self._pod.container(key.name) if key.on is On.IMAGE and key not in self._memory.busy else None
-            if container is not None and retry.backs_off(now) and not retry.announced:
-                image = image_due(self._pod, container, self._view.observed())
-                self._events.normal("BackOff", f'Back-off pulling image "{image}"', container=container.name)
-                self._events.warning("Failed", "Error: ImagePullBackOff", container=container.name)
-                self._memory = self._memory.announced(key)
-
     async def _wait(self, wake_at: float | None) -> None:
         """Wait for a change, or until `wake_at`."""
         if wake_at is None:
@@ -373,4 +361,5 @@ class PodWorker:
         observed = self._view.observed()
         if finished(self._pod, observed):
             self._memory = replace(self._memory, ended=True)
+        self._memory = self._reports.announce_pulls(self._pod, observed, self._memory, now)
         return self._reports.report(self._pod, observed, self._memory, now=now, host_ip=self._desired.host_ip)
