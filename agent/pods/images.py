@@ -83,8 +83,7 @@ class Images:
             return False
         refs = _refs(pod)
         unknown = set() if desired.secrets_known else {ref for ref in refs if ref not in desired.secrets}
-        given = candidates((desired.secrets[ref] for ref in refs if ref in desired.secrets), image)
-        return access.allows(present, given, unknown)
+        return access.allows(present, _given(refs, image, desired), unknown)
 
     def _candidates(self, pod: Pod, image: str, desired: Desired) -> tuple[Candidate, ...]:
         refs = _refs(pod)
@@ -99,7 +98,7 @@ class Images:
                 f"Unable to retrieve some image pull secrets ({names}); attempting to pull the image may not succeed."
             )
             self._events.warning("FailedToRetrieveImagePullSecret", text)
-        return candidates((desired.secrets[ref] for ref in refs if ref in desired.secrets), image)
+        return _given(refs, image, desired)
 
     async def _pull(self, image: str, present: str | None, given: Iterable[Candidate]) -> Pulled:
         """Pull, and record with which credentials; `present`: the id of the image that is there already."""
@@ -142,3 +141,8 @@ class Images:
 
 def _refs(pod: Pod) -> list[ObjectRef]:
     return [ObjectRef(pod.namespace, name) for name in pod.pull_secrets]
+
+
+def _given(refs: Iterable[ObjectRef], image: str, desired: Desired) -> tuple[Candidate, ...]:
+    """The credentials for the image in those of the secrets that the node has. Raises PullSecretError."""
+    return candidates((desired.secrets[ref] for ref in refs if ref in desired.secrets), image)
