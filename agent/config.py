@@ -153,10 +153,7 @@ def _check_shutdown(config: AgentConfig) -> None:
 
 
 def _check_allowlist(patterns: tuple[str, ...]) -> None:
+    form = "REGISTRY/NAME without a tag, or a beginning and /*"
     for pattern in patterns:
         if not _IMAGE_NAME.fullmatch(pattern.removesuffix("/*")):
-            field, form = (
-                "preloaded_images_verification_allowlist",
-                "REGISTRY/NAME without a tag, or a beginning and /*",
-            )
-            raise ValueError(f"{field}: {pattern!r} is not of the form {form}")
+            raise ValueError(f"preloaded_images_verification_allowlist: {pattern!r} is not of the form {form}")
