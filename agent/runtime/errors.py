@@ -5,7 +5,8 @@ RuntimeFault(AgentError)
 │   ├── EngineGone          no answer from the engine at all
 │   ├── EngineFault         the engine answered with an error of its own (5xx)
 │   ├── PullFailed          the registry could not be reached, or the transfer broke off
-│   │   └── PullDenied      the registry wants other credentials
+│   │   ├── PullDenied      the registry wants other credentials
+│   │   └── PullGivenUp     it took too long; the engine may finish it all the same
 │   └── TimedOut            a call took longer than its deadline
 └── Permanent
     ├── ImageNotFound       neither the engine nor the registry has the image
