@@ -8,7 +8,8 @@ call changes nothing in the pod's directory, apart from unmounting.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -43,10 +44,8 @@ class VolumeCalls:
 
     async def own(self, uid: PodUid, call: Callable[[], T]) -> T:
         """A call that reads and changes the directory of a pod only. Raises VolumeError, and what the call raises."""
-        try:
+        with _named("the directory of the pod on this node"):
             return await self._own.run(uid, call, deadline_s=OWN_S)
-        except Hangs as error:
-            raise VolumeError(f"the directory of the pod on this node hangs: {error}") from error
 
     async def foreign(
         self, place: str, call: Callable[[], T], *, what: str, discard: Callable[[T], None] | None = None
@@ -55,10 +54,8 @@ class VolumeCalls:
 
         Raises VolumeError, and what the call raises. `discard` gets a result that nobody waits for any more.
         """
-        try:
+        with _named(what):
             return await self._foreign.run(place, call, deadline_s=self._foreign_s, discard=discard)
-        except Hangs as error:
-            raise VolumeError(f"{what} hangs: {error}") from error
 
     async def change(self, path: Path, call: Callable[[], None]) -> None:
         """A call that changes all files below the path, as long as that takes. Raises what the call raises."""
@@ -69,10 +66,17 @@ class VolumeCalls:
 
         The mount is gone at once, but then the call may hang, until the kernel has ended its connection to a server.
         """
-        try:
+        with _named(f"unmounting {target}"):
             await self._unmounting.run(str(target), lambda: call(target), deadline_s=FOREIGN_S)
-        except Hangs as error:
-            raise VolumeError(f"unmounting {target} hangs: {error}") from error
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """An error of a call that hangs names what hangs."""
+    try:
+        yield
+    except Hangs as error:
+        raise VolumeError(f"{what} hangs: {error}") from error
 
 
 def place_of(source: VolumeSource, uid: PodUid, root: Path) -> str:
