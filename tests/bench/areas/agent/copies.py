@@ -77,6 +77,5 @@ def _version(binary: Path) -> tuple[int, ...]:
     answer = subprocess.run(
         [str(binary), "version", "--client", "-o", "json"], check=True, capture_output=True, text=True
     )
-    return tuple(
-        map(int, json.loads(answer.stdout)["clientVersion"]["gitVersion"].lstrip("v").split("-")[0].split("."))
-    )
+    version: str = json.loads(answer.stdout)["clientVersion"]["gitVersion"]
+    return tuple(int(number) for number in version.lstrip("v").partition("-")[0].split("."))

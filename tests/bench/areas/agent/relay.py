@@ -24,6 +24,7 @@ import uvloop
 from aiohttp import WSMsgType, web
 
 from agent.identity import files
+from netstack import namespaces
 from proto import contract
 
 HEAD: Final = struct.Struct("<QQ")
@@ -135,8 +136,6 @@ async def _join(call: Any, reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 
 def _socket_in(namespace: Path, port: int) -> socket.socket:
-    from netstack import namespaces
-
     made = namespaces.run_in(str(namespace), lambda: socket.create_connection(("127.0.0.1", port)))
     made.setblocking(False)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
