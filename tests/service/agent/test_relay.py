@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Address
 from itertools import count
@@ -208,10 +208,8 @@ async def test_a_copy_lets_other_tasks_run(bed: Bed) -> None:
     assert turns > pieces
 
 
-@contextlib.contextmanager
-def taken(address: str) -> Iterator[None]:
-    with socket.create_server((address, PORT)):
-        yield
+def taken(address: str) -> socket.socket:
+    return socket.create_server((address, PORT))
 
 
 @pytest.mark.parametrize("everywhere", [False, True], ids=["the same address", "all addresses"])
