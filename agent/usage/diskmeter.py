@@ -1,7 +1,7 @@
 """How much disk the pods of this node use: volumes, logs and what containers wrote elsewhere.
 
 Owns the bounds of a measurement and the places that it has found. Its calls block and are made on a thread of their
-own, because a disk can be slow. A tree beyond the bounds has no figure.
+own, because a disk can be slow. A tree beyond the bounds has no figure, or only that of a part.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ DISKS_S: Final = 60.0
 LIMITED_S: Final = 10.0
 """The kubelet's period of comparisons with limits of storage."""
 LONGEST_S: Final = 2 * ALL_S
-"""After this, a disk hangs."""
+"""How long a measurement of all disks may take; if it takes longer, a disk hangs."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Meter:
         proc: Path = Path("/proc"),
         longest_s: float = LONGEST_S,
     ) -> None:
-        """`link_of`: the name of the host's end of a pod's link, by the pod's uid. `longest_s`: for all disks."""
+        """`link_of`: the name of the host's end of a pod's link, by the pod's uid. `longest_s`: see LONGEST_S."""
         self._clock = clock
         self._link_of = link_of
         self._cgroups = CgroupFiles(clock.wall, proc=proc)
