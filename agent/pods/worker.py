@@ -191,7 +191,10 @@ class PodWorker:
                 await self._wait(min(filter(None, (step.wake_at, report_at)), default=None))
 
     def _now(self) -> float:
-        """The wall clock's time. If the clock was set, shift the remembered times, so that waits keep their length."""
+        """The wall clock's time. If the clock was set, shift the remembered times, so that waits keep their length.
+
+        This changes the memory, so call it before the memory is read.
+        """
         now = self._clock.wall()
         set_by_s = now - self._clock.monotonic() - self._wall_offset_s
         if abs(set_by_s) > _CLOCK_SET_S:
@@ -253,7 +256,8 @@ class PodWorker:
     def _start(self, group: asyncio.TaskGroup, action: Action) -> None:
         self._memory = self._memory.begun(action.key)
         if isinstance(action, PreStop):
-            self._memory = self._memory.stopping(action.id, self._now())
+            now = self._now()
+            self._memory = self._memory.stopping(action.id, now)
         name = f"pod {self._pod.ref} {type(action).__name__}"
         self._tasks[action.key] = group.create_task(self._perform(action), name=name)
 
@@ -310,12 +314,13 @@ class PodWorker:
         self._memory = self._memory.restarted(action.container.name, after)
 
     def _failed(self, action: Action, error: Exception, *, silent: bool = False) -> None:
+        now = self._now()
         failure = failure_of(action, error)
         first = action.key not in self._memory.retries
         if first or not silent:
             _LOG.warning("pod %s: %s: %s", self._pod.ref, type(action).__name__, error)
         self._memory = self._memory.failed(
-            action.key, failure.waiting, self._now(), first_s=failure.first_s, longest_s=failure.longest_s
+            action.key, failure.waiting, now, first_s=failure.first_s, longest_s=failure.longest_s
         )
         if silent:
             return

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.model import LogOptions, LogRequest, PodPhase
-from agent.statuses import Waiting
+from agent.model import Container, LogOptions, LogRequest, PodPhase
+from agent.statuses import Running, Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import UID, Bed, desired, pod
 
@@ -83,6 +83,24 @@ async def test_a_failed_action_is_retried(bed: Bed, ahead_s: float) -> None:
         assert not bed.ready()
         await bed.clock.advance(1)
         assert bed.ready()
+
+
+@by_an_hour
+async def test_a_pull_that_fails_meanwhile_changes_no_other_wait(bed: Bed, ahead_s: float) -> None:
+    stuck = bed.engine.stick("pull")
+    late = Container("late", "late:1")
+    async with bed.running(pod(containers=(*pod().containers, late))):
+        for attempt in range(2):
+            bed.engine.end(f"sampan_u1_app_{attempt}", 1)
+            await settle()
+        await bed.clock.advance(4)
+        bed.clock.ahead_s = ahead_s
+        stuck.set()
+        await bed.clock.advance(5)
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "CrashLoopBackOff"
+        await bed.clock.advance(2)
+        assert isinstance(bed.state(), Running)
 
 
 @by_an_hour
