@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,16 @@ def _differences(cluster: Cluster, api: RestClient) -> list[str]:
 
 def items(api: RestClient, plural: str) -> list[Document]:
     return list(api.get(f"/api/v1/{plural}")["items"])
+
+
+def ready_since(nodes: Iterable[Document]) -> dict[str, str]:
+    """Node → the time since which it is Ready."""
+    return {
+        node["metadata"]["name"]: condition["lastTransitionTime"]
+        for node in nodes
+        for condition in node["status"]["conditions"]
+        if (condition["type"], condition["status"]) == ("Ready", "True")
+    }
 
 
 def uid(obj: Document) -> str:

@@ -18,6 +18,7 @@ from lab.plugin.faults import Faults
 from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
+from tests.cluster.exact import ready_since
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.hosts import engine_of
 
@@ -85,11 +86,11 @@ def test_a_jump_evicts_and_restarts_nothing(
     bench, before = faults_on(two_nodes), standing(kubectl)
     one = -HOUR_S if host == "master" else HOUR_S
     for jump_s in (HOUR_S, -HOUR_S, 0.0) if long_run else (one,):
-        ready = ready_since(kubectl)
+        ready = ready_since(kubectl.json("get", "nodes")["items"])
         with one_watch(two_nodes, kubectl):
             bench.set_clock(host, jump_s)
             time.sleep(SETTLED_S)
-            assert ready_since(kubectl) == ready
+            assert ready_since(kubectl.json("get", "nodes")["items"]) == ready
             assert standing(kubectl) == before
         if host == "master":
             made = kubectl.json("create", "configmap", "dated")
@@ -148,16 +149,6 @@ def standing(kubectl: Kubectl) -> dict[str, Any]:
         containers = [(each["containerID"], each["restartCount"]) for each in status["containerStatuses"]]
         properties[item["metadata"]["name"]] = item["metadata"]["uid"], status["phase"], status["podIP"], containers
     return properties
-
-
-def ready_since(kubectl: Kubectl) -> dict[str, str]:
-    """Node → the time since which it is Ready."""
-    return {
-        node["metadata"]["name"]: condition["lastTransitionTime"]
-        for node in kubectl.json("get", "nodes")["items"]
-        for condition in node["status"]["conditions"]
-        if (condition["type"], condition["status"]) == ("Ready", "True")
-    }
 
 
 def pods(kubectl: Kubectl) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from lab.kubectl import Kubectl
 from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMESPACE
+from tests.cluster.exact import ready_since
 from tests.cluster.manifests import pod, shell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -54,12 +55,12 @@ def one_node(cluster_pool: ClusterPool) -> Iterator[Cluster]:
 def kubectl(one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> Iterator[Kubectl]:
     """Whatever the pods of a test do, another one runs on, the node stays Ready, and the agent the same process."""
     made = kubectl_for(one_node)
-    agent, since = one_node.record(NODE), ready_since(one_node)
+    agent, since = one_node.record(NODE), ready_since(made.json("get", "nodes")["items"])
     yield made
     made("delete", "pod", "--field-selector=metadata.name!=calm", "--timeout=60s")
     assert made("get", "pod", "calm", "-o", "jsonpath={.status.containerStatuses[0].restartCount}") == "0"
     assert one_node.record(NODE) == agent, "the agent was restarted"
-    assert ready_since(one_node) == since
+    assert ready_since(made.json("get", "nodes")["items"]) == since
 
 
 def test_a_fork_bomb_is_stopped_by_the_nodes_limit_and_can_be_deleted(one_node: Cluster, kubectl: Kubectl) -> None:
@@ -133,13 +134,6 @@ def restart(cluster: Cluster) -> None:
     faults.stop(cluster, NODE)
     faults.start(cluster, NODE)
     cluster.wait_nodes()
-
-
-def ready_since(cluster: Cluster) -> list[Any]:
-    """Since when the node is Ready."""
-    with cluster.client() as api:
-        conditions = api.get(f"/api/v1/nodes/{NODE}")["status"]["conditions"]
-    return [each["lastTransitionTime"] for each in conditions if (each["type"], each["status"]) == ("Ready", "True")]
 
 
 def phase(kubectl: Kubectl, name: str) -> str:

@@ -16,7 +16,7 @@ from lab.config import KUBERNETES_PERIODS
 from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMESPACE
-from tests.cluster.exact import items
+from tests.cluster.exact import items, ready_since
 from tests.cluster.manifests import replication_controller, shell
 from tests.hosts import engine_of
 
@@ -48,7 +48,7 @@ def test_nodes_are_ready_while_many_containers_come_and_go(two_nodes: Cluster) -
     with two_nodes.client() as api:
         api.create(f"{NAMESPACE}/replicationcontrollers", many(PODS))
         eventually(lambda: len(containers(api)) >= PODS * CONTAINERS, within_s=600)
-        ready, agents = ready_since(api), [two_nodes.record(node) for node in NODES]
+        ready, agents = ready_since(items(api, "nodes")), [two_nodes.record(node) for node in NODES]
         assert set(ready) == set(NODES)
         end = time.monotonic() + CHURN_S
         while time.monotonic() < end:
@@ -56,12 +56,12 @@ def test_nodes_are_ready_while_many_containers_come_and_go(two_nodes: Cluster) -
             api.delete(f"{NAMESPACE}/pods/{name}")
             time.sleep(PERIOD_S)
             seen |= containers(api)
-            assert ready_since(api) == ready
+            assert ready_since(items(api, "nodes")) == ready
         print(f"{len(seen)} containers")
         assert len(seen) > 2 * PODS * CONTAINERS
         api.delete(f"{NAMESPACE}/replicationcontrollers/many")
         eventually(lambda: items(api, "pods") == [], within_s=600)
-        assert ready_since(api) == ready
+        assert ready_since(items(api, "nodes")) == ready
         assert [two_nodes.record(node) for node in NODES] == agents, "an agent was restarted"
     for node in NODES:
         with engine_of(two_nodes, node) as engine:
@@ -83,13 +83,3 @@ def containers(api: RestClient) -> set[str]:
     """The ids of the containers that have run."""
     statuses = [each for pod in items(api, "pods") for each in pod["status"].get("containerStatuses") or ()]
     return {each["containerID"] for each in statuses if each.get("containerID")}
-
-
-def ready_since(api: RestClient) -> dict[str, str]:
-    """Node → the time since which it is Ready."""
-    return {
-        node["metadata"]["name"]: condition["lastTransitionTime"]
-        for node in api.get("/api/v1/nodes")["items"]
-        for condition in node["status"]["conditions"]
-        if (condition["type"], condition["status"]) == ("Ready", "True")
-    }
