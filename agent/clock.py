@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol
+
+_POLL_S: Final = 0.1
 
 
 class Clock(Protocol):
@@ -55,3 +57,11 @@ async def within(clock: Clock, seconds: float) -> AsyncIterator[None]:
             yield
         finally:
             expiry.cancel()
+
+
+async def wait_until(clock: Clock, condition: Callable[[], bool], *, within_s: float) -> None:
+    """Return when the condition is true, or after `within_s`. It is looked at every 0.1 s."""
+    with suppress(TimeoutError):
+        async with within(clock, within_s):
+            while not condition():
+                await clock.sleep(_POLL_S)

@@ -10,10 +10,9 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final, Protocol
 
-from agent.clock import Clock, within
+from agent.clock import Clock, wait_until
 from agent.config import AgentConfig
 from hull import notify, programs, systemd
 from hull.errors import HullError
@@ -22,7 +21,6 @@ REPORTED_S: Final = 5.0
 """How long the agent waits until the master has the last statuses. The verdicts are on disk, so they are not lost."""
 _MARGIN_S: Final = 10.0
 _QUESTION_S: Final = 5.0
-_POLL_S: Final = 0.1
 
 _LOG = logging.getLogger(__name__)
 
@@ -78,10 +76,7 @@ class Shutdown:
         self._tell_systemd(f"EXTEND_TIMEOUT_USEC={int(longest_s * 1e6)}")
         self._node.shutting_down()
         await self._pods.shut_down(grace_s=self._grace_s, critical_s=self._critical_s)
-        with suppress(TimeoutError):
-            async with within(self._clock, REPORTED_S):
-                while not self._reports.idle:
-                    await self._clock.sleep(_POLL_S)
+        await wait_until(self._clock, lambda: self._reports.idle, within_s=REPORTED_S)
 
 
 def _asked() -> bool:

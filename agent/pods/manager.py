@@ -8,15 +8,15 @@ cancelled, it leaves all containers running.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from agent.clock import Clock, within
+from agent.clock import Clock, wait_until
 from agent.connections import Connection
 from agent.errors import AgentError
 from agent.model import ConnectionRequest, Desired, LogRequest, Pod, PodUid, ProcessRequest
@@ -55,7 +55,6 @@ _LONGEST_RECONNECT_S: Final = 5.0
 _WORKER_RESTART_S: Final = 5.0
 _KILLED_S: Final = 2.0
 """How long it may take until the end of a container that was killed is known."""
-_POLL_S: Final = 0.1
 _RECORDS_S: Final = 300.0
 """How often the records of images that are gone are removed."""
 
@@ -152,10 +151,10 @@ class PodManager:
             group = [worker for worker in self._workers.values() if is_critical(worker.pod) is critical]
             for worker in group:
                 worker.end(terminated(seconds), event=False)
-            with contextlib.suppress(TimeoutError):
-                async with within(self._context.clock, seconds + _KILLED_S):
-                    while not all(worker.ended for worker in group if worker.uid in self._workers):
-                        await self._context.clock.sleep(_POLL_S)
+            await wait_until(self._context.clock, partial(self._have_ended, group), within_s=seconds + _KILLED_S)
+
+    def _have_ended(self, workers: Iterable[PodWorker]) -> bool:
+        return all(worker.ended for worker in workers if worker.uid in self._workers)
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         """A container's log. Raises LogUnavailable, here or at the first piece."""
