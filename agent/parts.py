@@ -1,6 +1,6 @@
 """What the node (node.py) uses of the parts that it connects.
 
-Protocols only, so that its tests can put fakes in the place of pods, DNS, meter and events.
+Protocols only, so that its tests can put fakes in the place of pods, DNS, relay, meter and events.
 """
 
 from __future__ import annotations
