@@ -14,14 +14,12 @@ from agent.pods.admission import Refusal
 from agent.pods.hostports import taken_ports
 from agent.statuses import NO_CAPACITY, Capacity
 
-# The kubelet's reason and message.
+# The reasons and messages of the kubelet.
 _NO_PORT: Final = Refusal(
     "NodePorts",
     "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
     final=True,
 )
-
-
 _SHUTDOWN: Final = Refusal("NodeShutdown", "Pod was rejected as the node is shutting down.", final=True)
 
 
