@@ -14,7 +14,7 @@ from agent.pods.refs import pull_secrets, references, shows_labels, tokens_of
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Of a pod, and of the desired state of its node."""
+    """What is desired for a pod and its node, before and after."""
 
     pod_before: Pod
     desired_before: Desired

@@ -134,7 +134,7 @@ class PodContainers:
         return privileges(pod, container, image_user=user, seccomp_profile=profile, accounts=accounts)
 
     async def start(self, action: StartContainer) -> None:
-        """Start an instance. One that the engine cannot start has ended."""
+        """Start an instance. If the engine cannot start it, it has ended."""
         name = action.container.name
         self._keeper.begin(action.container, action.id)
         try:
