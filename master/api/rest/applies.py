@@ -123,7 +123,7 @@ class Applies:
             self._pipeline.ownership.forms(route.resource, route.version, reset),
             config,
             route.api_version,
-            Manager.of(call.query.text("fieldManager"), APPLY, "", route.subresource.name if route.subresource else ""),
+            Manager.of(call.query.text("fieldManager"), APPLY, "", route.subresource_name),
             timestamp(self._pipeline.clock.now()),
             bool(call.query.optional_flag("force")),
         )

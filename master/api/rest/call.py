@@ -34,14 +34,12 @@ class Call(msgspec.Struct):
     def attributes(self, verb: str) -> Attributes:
         """What the caller of a request that only reads has to be allowed."""
         route, resource = self.route, self.route.resource
-        subresource = route.subresource.name if route.subresource is not None else ""
-        return Attributes(verb, resource.group, resource.plural, subresource, route.namespace, route.name)
+        return Attributes(verb, resource.group, resource.plural, route.subresource_name, route.namespace, route.name)
 
     def request(self, verb: str) -> Request:
         """The request for the pipeline. For one that changes objects, use `change`."""
         route = self.route
-        subresource = route.subresource.name if route.subresource is not None else ""
-        return Request(self.caller, verb, route.resource, route.namespace, route.name, subresource)
+        return Request(self.caller, verb, route.resource, route.namespace, route.name, route.subresource_name)
 
     def change(self, verb: str, *, dry_run: bool = False) -> Request:
         """The request for the pipeline to change objects: with the manager of the fields that change."""

@@ -41,13 +41,18 @@ class Route:
         return self.resource.version_of(self.version)
 
     @cached_property
+    def subresource_name(self) -> str:
+        """Empty without a subresource."""
+        return self.subresource.name if self.subresource is not None else ""
+
+    @cached_property
     def labels(self) -> tuple[str, str, str, str, str]:
         """What requests for the route are counted by: group, version, plural, subresource and scope."""
         return (
             self.resource.group_of(self.version),
             self.version.name,
             self.resource.plural,
-            "" if self.subresource is None else self.subresource.name,
+            self.subresource_name,
             "resource" if self.name else "namespace" if self.namespace else "cluster",
         )
 
@@ -125,7 +130,7 @@ class Routes:
         return len(self._remembered)
 
     def find(self, url: str) -> Target:
-        """What a URL without its host names."""
+        """The target of a URL, which comes without its host."""
         target = self._remembered.get(url)
         if target is None:
             target = self._find(url)
