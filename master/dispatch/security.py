@@ -18,6 +18,7 @@ from master.kinds.core.pod.profiles import (
     WindowsSecurityContextOptions,
 )
 from master.schema.quantity import bytes_of as resource_bytes
+from master.schema.resourcenames import HUGE_PAGES
 from proto.gen import desired_pb2 as wire
 
 
@@ -73,9 +74,9 @@ def _of_container(container: Container, at: str) -> Iterator[str]:
             yield f"{at}.securityContext.procMount: Unmasked"
         yield from _of_context(own, f"{at}.securityContext")
     for kind, amounts in (("limits", container.resources.limits), ("requests", container.resources.requests)):
-        for name in amounts:
+        for name, amount in amounts.items():
             # No engine limits them: the container could take those of others.
-            if name.startswith("hugepages-") and resource_bytes(amounts[name]):
+            if name.startswith(HUGE_PAGES) and resource_bytes(amount):
                 yield f"{at}.resources.{kind}[{name}]"
     yield from _of_probes(container, at)
 

@@ -24,14 +24,15 @@ _IN_QUOTAS = frozenset(
     (*_COUNTED, *_MEASURED, *(f"{kind}.{name}" for kind in ("requests", "limits") for name in _MEASURED))
 ) | {"requests.storage"}
 _STANDARD = _IN_QUOTAS | {"storage"}
-_HUGE_PAGES = "hugepages-"
+HUGE_PAGES = "hugepages-"
+"""What the names of huge pages begin with; their size follows."""
 
 
 def resource_name(text: str) -> str:
     """Why the text is not the name of a resource; empty if it is one. Names without a domain are Kubernetes' own."""
     if wrong := qualified_name(text):
         return wrong
-    if "/" in text or text in _STANDARD or text.startswith((_HUGE_PAGES, f"requests.{_HUGE_PAGES}")):
+    if "/" in text or text in _STANDARD or text.startswith((HUGE_PAGES, f"requests.{HUGE_PAGES}")):
         return ""
     return "must be a standard resource type or fully qualified"
 
@@ -42,7 +43,7 @@ def container_resource_name(text: str) -> str:
     if wrong := resource_name(text):
         return wrong
     if "/" not in text:
-        known = text in _IN_CONTAINERS or text.startswith(_HUGE_PAGES)
+        known = text in _IN_CONTAINERS or text.startswith(HUGE_PAGES)
         return "" if known else "must be a standard resource for containers"
     if "kubernetes.io/" in text or is_extended_resource(text):
         return ""
@@ -53,7 +54,7 @@ def quota_resource_name(text: str) -> str:
     """Why the text is not the name of a resource that a ResourceQuota may limit; empty if it is one."""
     if wrong := resource_name(text):
         return wrong
-    known = "/" in text or text in _IN_QUOTAS or text.startswith((_HUGE_PAGES, f"requests.{_HUGE_PAGES}"))
+    known = "/" in text or text in _IN_QUOTAS or text.startswith((HUGE_PAGES, f"requests.{HUGE_PAGES}"))
     return "" if known else "must be a standard resource for quota"
 
 
@@ -70,14 +71,14 @@ def is_integer_resource(name: str) -> bool:
 
 def may_be_overcommitted(name: str) -> bool:
     """Whether a request may be less than its limit."""
-    return ("/" not in name or "kubernetes.io/" in name) and not name.startswith(_HUGE_PAGES)
+    return ("/" not in name or "kubernetes.io/" in name) and not name.startswith(HUGE_PAGES)
 
 
 def resource_amount(name: str, text: str) -> str:
     """Why a quantity, which must be a valid one, is not an amount of this resource; empty if it is one."""
     if is_integer_resource(name):
         return "must be an integer" if quantity.millis_of(text) % 1000 else ""
-    if name.startswith(_HUGE_PAGES) and not _is_multiple(text, name.removeprefix(_HUGE_PAGES)):
+    if name.startswith(HUGE_PAGES) and not _is_multiple(text, name.removeprefix(HUGE_PAGES)):
         return f"{quantity.canonical(text)} is not positive integer multiple of {name}"
     return ""
 
@@ -108,7 +109,7 @@ def container_resources(findings: Findings, at: str, requests: Mapping[str, str]
         else:
             findings.form(f"{at}.requests", text, _beyond(name, text, limit))
     names = requests.keys() | limits.keys()
-    if any(name.startswith(_HUGE_PAGES) for name in names) and names.isdisjoint(("cpu", "memory")):
+    if any(name.startswith(HUGE_PAGES) for name in names) and names.isdisjoint(("cpu", "memory")):
         findings.forbidden(at, "HugePages require cpu or memory")
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.schema.checks import Findings
 from master.schema.quantity import canonical
+from master.schema.resourcenames import HUGE_PAGES
 
 # The fields of a pod that are known before its containers start, and those that files can show.
 _ENV_FIELDS: Final = (
@@ -24,7 +25,6 @@ _DIVISORS: Final = {
     "memory": (_BYTES, ", ".join(_BYTES), "memory resource"),
     "ephemeral-storage": (_BYTES, ", ".join(_BYTES), "local ephemeral storage resource"),
 }
-_HUGE: Final = "hugepages-"
 
 
 def check_field(ref: ObjectFieldSelector, at: str, findings: Findings, *, in_volume: bool) -> None:
@@ -48,7 +48,7 @@ def check_resource(ref: ResourceFieldSelector, at: str, findings: Findings, *, i
         findings.required(f"{at}.containerName")
     elif ref.resource:
         kind, _, name = ref.resource.partition(".")
-        huge = kind in ("limits", "requests") and name.startswith(_HUGE)
+        huge = kind in ("limits", "requests") and name.startswith(HUGE_PAGES)
         if ref.resource not in _RESOURCES and not huge:
             findings.unsupported(f"{at}.resource", ref.resource, _RESOURCES)
         else:
