@@ -18,7 +18,6 @@ from proto.gen import session_pb2
 
 NODE = "node-0"
 USED = {"name": "v", "persistentVolumeClaim": {"claimName": "data"}}
-
 EARLIER = {"namespace": "default", "name": "data", "uid": "c0"}
 
 
@@ -41,6 +40,13 @@ def volume(for_claim: str = "data", **spec: Any) -> Untyped:
     reference = {"claimRef": {"namespace": "default", "name": for_claim, "uid": "c1"}}
     content = {"spec": {"hostPath": {"path": "/data"}, **reference, **spec}}
     return Untyped(kind="PersistentVolume", metadata=ObjectMeta(name="disk", uid="v1"), content=content)
+
+
+def of_source(**spec: Any) -> Untyped:
+    """The volume with these fields and without those that are None."""
+    made = volume(**spec)
+    content = {"spec": {name: value for name, value in made.content["spec"].items() if value is not None}}
+    return msgspec.structs.replace(made, content=content)
 
 
 class Change:
@@ -121,16 +127,12 @@ def test_a_volume_that_names_no_uid_is_for_whichever_claim_has_the_name() -> Non
     ids=["hostPath", "local", "nfs", "another", "block", "a host path as a device"],
 )
 def test_the_source_of_the_volume_is_sent(spec: dict[str, Any], expected: wire.Volume) -> None:
-    content = {name: value for name, value in volume(**spec).content["spec"].items() if value is not None}
-    bound = Untyped(kind="PersistentVolume", metadata=ObjectMeta(name="disk"), content={"spec": content})
-    assert sent(view_of(pod(), claim(), bound)) == expected
+    assert sent(view_of(pod(), claim(), of_source(**spec))) == expected
 
 
 def test_a_claim_that_is_read_only_makes_all_mounts_read_only() -> None:
     used = {"name": "v", "persistentVolumeClaim": {"claimName": "data", "readOnly": True}}
-    local = {key: value for key, value in volume(local={"path": "/x"}).content["spec"].items() if key != "hostPath"}
-    bound = Untyped(kind="PersistentVolume", metadata=ObjectMeta(name="disk"), content={"spec": local})
-    for storage in (volume(), bound):
+    for storage in (volume(), of_source(hostPath=None, local={"path": "/x"})):
         found = sent(view_of(pod(used), claim(), storage))
         assert found.read_only and not found.owned_by_group
 

@@ -52,6 +52,10 @@ def context(**fields: Any) -> Pod:
     return pod(security_context=PodSecurityContext(**fields))
 
 
+def with_container(**fields: Any) -> Pod:
+    return pod(containers=(Container(name="app", image="web:1", **fields),))
+
+
 def ran(web: Pod) -> Pod:
     statuses = (ContainerStatus(name="app", container_id="docker://a"),)
     return msgspec.structs.replace(web, status=PodStatus(phase="Running", container_statuses=statuses))
@@ -92,37 +96,15 @@ SETTINGS = {
     "emptyDir.mode": pod(volumes=(Volume(name="v", empty_dir=EmptyDirVolumeSource(mode=0)),)),
     "the owner of files": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", default_user=5)),)),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
-    "fileKeyRef": pod(
-        containers=(
-            Container(
-                name="app",
-                image="web:1",
-                env=(EnvVar(name="A", value_from=EnvVarSource(file_key_ref=FileKeySelector(volume_name="v"))),),
-            ),
-        )
+    "fileKeyRef": with_container(
+        env=(EnvVar(name="A", value_from=EnvVarSource(file_key_ref=FileKeySelector(volume_name="v"))),)
     ),
-    "recursiveReadOnly": pod(
-        containers=(
-            Container(
-                name="app",
-                image="web:1",
-                volume_mounts=(VolumeMount(name="v", mount_path="/v", read_only=True, recursive_read_only="Enabled"),),
-            ),
-        )
+    "recursiveReadOnly": with_container(
+        volume_mounts=(VolumeMount(name="v", mount_path="/v", read_only=True, recursive_read_only="Enabled"),)
     ),
-    "volumeDevices": pod(
-        containers=(
-            Container(name="app", image="web:1", volume_devices=(VolumeDevice(name="v", device_path="/dev/xvda"),)),
-        )
-    ),
-    "mountPropagation": pod(
-        containers=(
-            Container(
-                name="app",
-                image="web:1",
-                volume_mounts=(VolumeMount(name="v", mount_path="/v", mount_propagation="HostToContainer"),),
-            ),
-        )
+    "volumeDevices": with_container(volume_devices=(VolumeDevice(name="v", device_path="/dev/xvda"),)),
+    "mountPropagation": with_container(
+        volume_mounts=(VolumeMount(name="v", mount_path="/v", mount_propagation="HostToContainer"),)
     ),
     "downwardAPI and projected volumes": pod(volumes=(Volume(name="v", downward_api=DownwardAPIVolumeSource()),)),
 }
@@ -170,7 +152,7 @@ def test_an_older_agent_gets_no_token() -> None:
 def test_an_older_agent_gets_a_number_in_place_of_the_limit_of_its_node() -> None:
     source = EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu"))
     env = (EnvVar(name="CPU", value_from=source),)
-    view = view_of(ran(pod(containers=(Container(name="app", image="web:1", env=env),))))
+    view = view_of(ran(with_container(env=env)))
     assert [sent(view, version).containers[0].env[0].WhichOneof("source") for version in (OLD, SINCE)] == [
         "value",
         "resource",
