@@ -7,6 +7,7 @@ of the texts for each top-level field, and the texts for large ones are kept.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -55,22 +56,20 @@ class NewSets:
 
     def text(self, shape: Record, name: str, before: dict[str, Any], value: Any) -> bytes:
         """The text for one field; empty if there is nothing in it."""
-        return self._field(shape, name, {name: before[name]} if name in before else {}, {name: value})
+        compute = partial(_computed, shape, name, {name: before[name]} if name in before else {}, {name: value})
+        encoded = _encode(value)
+        if not _SHORTEST <= len(encoded) <= _LONGEST:
+            return compute()
+        return self._known((shape, name, encoded), compute)
 
     def metadata(self, shape: Record, meta: ObjectMeta) -> bytes:
-        """The text for new metadata of a built-in kind, from what it depends on. All other fields have no owners."""
+        """The text for new metadata, from what it depends on: all other fields have no owners, or are not set yet."""
         owned = (bool(meta.generate_name), [*meta.labels], [*meta.annotations], meta.finalizers, meta.owner_references)
 
         def compute() -> bytes:
             return _computed(shape, "metadata", {}, {"metadata": msgspec.to_builtins(replace(meta, managed_fields=()))})
 
         return self._known((shape, "metadata", _encode(owned)), compute)
-
-    def _field(self, shape: Record, name: str, before: dict[str, Any], after: dict[str, Any]) -> bytes:
-        value = _metadata_key(after[name]) if name == "metadata" else _encode(after[name])
-        if not _SHORTEST <= len(value) <= _LONGEST and not (name == "metadata" and value):
-            return _computed(shape, name, before, after)
-        return self._known((shape, name, value), lambda: _computed(shape, name, before, after))
 
     def _known(self, key: _Key, compute: Callable[[], bytes]) -> bytes:
         text = self._kept.pop(key, None)
@@ -84,18 +83,6 @@ class NewSets:
             self._bytes -= len(oldest[2])
             del self._kept[oldest]
         return text
-
-
-def _metadata_key(metadata: dict[str, Any]) -> bytes:
-    """What the set of new metadata depends on: the names of the fields, and those in maps. Empty if there is more."""
-    names: list[str] = []
-    for name, value in metadata.items():
-        names.append(name)
-        if value.__class__ is dict:
-            names += ("{", *value, "}")
-        elif value.__class__ is not str and value.__class__ is not int:
-            return b""
-    return _encode(names)
 
 
 def _computed(shape: Record, name: str, before: dict[str, Any], after: dict[str, Any]) -> bytes:

@@ -25,7 +25,7 @@ from master.fieldmanager.managers import APPLY, FIELDS_V1, UPDATE, Manager
 from master.fieldmanager.newsets import NewSets
 from master.fieldmanager.ownership import updated
 from master.fieldmanager.shapes import BadItem, Record
-from master.objects.meta import ManagedFieldsEntry, timestamp
+from master.objects.meta import ManagedFieldsEntry, ObjectMeta, timestamp
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Part
 from master.schema.schema import Schema
@@ -77,10 +77,12 @@ class Ownership:
         """The sets of a new object's top-level fields. The set of an interned one is kept with its value."""
         shape, shared = self._shapes.of(schema.full_tree), schema.shared(obj)
         if shared is None:
-            return self._new.texts(shape, *schema.differing(None, obj, shape.atoms), reset)
-        texts = self._new.texts(shape, *schema.differing(None, shared.rest), reset)
+            rest = replace(obj, metadata=ObjectMeta())
+            texts = self._new.texts(shape, *schema.differing(None, rest, shape.atoms), reset)
+        else:
+            texts = self._new.texts(shape, *schema.differing(None, shared.rest), reset)
+            texts[shared.name] = shared.interner.result(shared.value, self._shared_text, shape, shared.name)
         texts["metadata"] = self._new.metadata(shape, obj.metadata)
-        texts[shared.name] = shared.interner.result(shared.value, self._shared_text, shape, shared.name)
         return texts
 
     def _shared_text(self, value: Any, shape: Record, name: str) -> bytes:

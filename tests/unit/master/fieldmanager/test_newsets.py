@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from master import kinds
 from master.fieldmanager.build import Shapes
@@ -12,6 +14,7 @@ from master.fieldmanager.fieldset import EMPTY, FieldSet
 from master.fieldmanager.forms import compare
 from master.fieldmanager.newsets import NewSets
 from master.fieldmanager.ownership import UNTRACKED
+from master.objects.meta import ObjectMeta, OwnerReference
 
 SHAPE = Shapes().of(kinds.POD.schema.full_tree)
 BEFORE: dict[str, Any] = {"metadata": {}, "spec": {"containers": []}, "status": {}}
@@ -43,6 +46,27 @@ def test_a_set_is_the_same_whether_its_parts_are_kept_or_not(max_bytes: int) -> 
     ]
     for value in [*values, *values]:
         assert FieldSet.read(sets.json(sets.texts(SHAPE, BEFORE, value, EMPTY))) == expected(value)
+
+
+@pytest.mark.parametrize("max_bytes", [0, 1 << 20], ids=["kept by none", "kept"])
+def test_the_set_of_metadata_is_that_of_what_has_owners(max_bytes: int) -> None:
+    sets = NewSets(max_bytes=max_bytes)
+    owner = OwnerReference(api_version="v1", kind="Node", name="n", uid="u")
+    metas = [
+        ObjectMeta(name="p"),
+        ObjectMeta(name="q", namespace="d", uid="1", generation=1),
+        ObjectMeta(generate_name="p-", labels={"x": "1"}),
+        ObjectMeta(labels={"x": "2", "y": "1"}),
+        ObjectMeta(annotations={"x": "2"}),
+        ObjectMeta(owner_references=(owner,)),
+        ObjectMeta(owner_references=(replace(owner, uid="v"),)),
+        ObjectMeta(finalizers=("a/b",)),
+        ObjectMeta(finalizers=("c/d",)),
+    ]
+    for meta in [*metas, *metas]:
+        text = sets.json({"metadata": sets.metadata(SHAPE, meta)})
+        read = FieldSet.read(text) if text else EMPTY
+        assert read == compare(SHAPE, {"metadata": {}}, {"metadata": msgspec.to_builtins(meta)}).set - UNTRACKED
 
 
 def test_fields_that_a_write_may_not_set_are_left_out() -> None:
