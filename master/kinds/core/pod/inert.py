@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from master.kinds.core.pod.container import ContainerPort
+from master.kinds.core.pod.members import declared_containers
 from master.kinds.core.pod.model import PodSpec
 from master.schema.checks import Findings
 
@@ -37,20 +38,19 @@ CONDITIONAL: Final[Mapping[str, Condition]] = {
 
 def warn_about_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     """Adds the warnings about a spec that has its defaults. `at` is its path, such as `spec.template.spec`."""
-    for field, name in _without_effect(spec):
-        findings.inert(f"{at}.{field}", CONDITIONAL[name].effect)
+    for field, name in _without_effect(spec, at):
+        findings.inert(field, CONDITIONAL[name].effect)
 
 
-def _without_effect(spec: PodSpec) -> Iterator[tuple[str, str]]:
+def _without_effect(spec: PodSpec, at: str) -> Iterator[tuple[str, str]]:
     """The paths of the fields that have no effect, and their keys in CONDITIONAL."""
-    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
-        for index, container in enumerate(containers):
-            for place, port in enumerate(container.ports):
-                if port.host_port and not spec.host_network and _unreachable(port):
-                    yield f"{field}[{index}].ports[{place}].hostIP", "containers[].ports[].hostIP"
+    for where, container in declared_containers(spec, at):
+        for place, port in enumerate(container.ports):
+            if port.host_port and not spec.host_network and _unreachable(port):
+                yield f"{where}.ports[{place}].hostIP", "containers[].ports[].hostIP"
     for index, toleration in enumerate(spec.tolerations):
         if toleration.key not in HEALTH_TAINTS:
-            yield f"tolerations[{index}]", "tolerations"
+            yield f"{at}.tolerations[{index}]", "tolerations"
 
 
 def _unreachable(port: ContainerPort) -> bool:
