@@ -86,7 +86,7 @@ class ApiServer:
         self._traffic = Traffic()
         self._routes = Routes(resources.registry)
         reader = Reader(config.request_timeout_s, self._requests)
-        reads = Reads(resources.pipeline, resources.cache, self._clock)
+        reads = Reads(resources.pipeline.authorizer, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
         subresources = Subresources(resources, reads, writes, connectors, proxies or {})
         self._verbs = Verbs(reads, writes, subresources, ComputedReads(resources, reads))

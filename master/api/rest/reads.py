@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from master.api.errors import NotFound
-from master.api.pipeline.pipeline import Pipeline
+from master.api.pipeline.authorization import Authorizer
 from master.api.rest import answers
 from master.api.rest.call import Call
 from master.api.rest.compression import compressed, is_worthwhile
@@ -20,8 +20,8 @@ from master.clock import Clock
 class Reads:
     """Answers reading requests."""
 
-    def __init__(self, pipeline: Pipeline, cache: Cache, clock: Clock) -> None:
-        self._authorizer = pipeline.authorizer
+    def __init__(self, authorizer: Authorizer, cache: Cache, clock: Clock) -> None:
+        self._authorizer = authorizer
         self._cache = cache
         self._clock = clock
         self._lists = Lists(cache, clock)

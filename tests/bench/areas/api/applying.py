@@ -69,7 +69,7 @@ async def _measure(number: int) -> float:
     namespace = msgspec.convert(pods.namespace(pods.NAMESPACE), Namespace)
     await resources.create(_CALLER, kinds.NAMESPACE, namespace)
     reader = _Body(1.0, Slots(1, what="requests", retry_after_s=1))
-    reads = Reads(resources.pipeline, resources.cache, resources.clock)
+    reads = Reads(resources.pipeline.authorizer, resources.cache, resources.clock)
     writes = Writes(resources.pipeline, resources.cache, reader, reads)
     http = make_mocked_request("PATCH", f"/{_PATH}", headers=_HEADERS)
     query = Query.of("fieldManager=bench&force=true")
