@@ -38,16 +38,6 @@ def test_pod() -> None:
                 volume_devices=[desired_pb2.VolumeDevice(name="h", device_path="/dev/xvda")],
             )
         ],
-        volumes=[
-            desired_pb2.Volume(name="e", empty_dir=desired_pb2.Volume.EmptyDir(medium="Memory", mode=0)),
-            desired_pb2.Volume(
-                name="h", host_path=desired_pb2.Volume.HostPath(path="/x"), owned_by_group=True, block=True
-            ),
-            desired_pb2.Volume(name="s", secret=desired_pb2.Volume.Keys(name="pw", default_mode=0o600)),
-            desired_pb2.Volume(name="n", unsupported="nfs"),
-            desired_pb2.Volume(name="x"),
-            desired_pb2.Volume(name="i", image=desired_pb2.Volume.Image(reference="data:1", pull_policy="Always")),
-        ],
     )
     pod = desired.pod_from_proto(sent)
     assert (pod.uid, str(pod.ref), pod.deletion_at, pod.deleted) == ("u1", "default/web", 100.5, True)
@@ -63,6 +53,22 @@ def test_pod() -> None:
         model.EnvVar("B", secret_key=model.KeyRef("s", "k", optional=True)),
         model.EnvVar("C", file_key=model.FileKey("e", "p", "k")),
     )
+
+
+def test_volumes_of_a_pod() -> None:
+    sent = desired_pb2.Pod(
+        volumes=[
+            desired_pb2.Volume(name="e", empty_dir=desired_pb2.Volume.EmptyDir(medium="Memory", mode=0)),
+            desired_pb2.Volume(
+                name="h", host_path=desired_pb2.Volume.HostPath(path="/x"), owned_by_group=True, block=True
+            ),
+            desired_pb2.Volume(name="s", secret=desired_pb2.Volume.Keys(name="pw", default_mode=0o600)),
+            desired_pb2.Volume(name="n", unsupported="nfs"),
+            desired_pb2.Volume(name="x"),
+            desired_pb2.Volume(name="i", image=desired_pb2.Volume.Image(reference="data:1", pull_policy="Always")),
+        ],
+    )
+    pod = desired.pod_from_proto(sent)
     assert [volume.name for volume in pod.volumes if volume.owned_by_group and volume.block] == ["h"]
     assert [volume.source for volume in pod.volumes] == [
         model.EmptyDir("Memory", mode=0),
