@@ -66,7 +66,7 @@ def divided(stored: bytes, before: Text = (), varying: Sequence[str] = ()) -> Te
 
 
 def _with_spec(stored: bytes, begin: int, before: Text, varying: Sequence[str]) -> list[bytes]:
-    """The pieces from `begin` on, where the sets of fields end: parts of the spec with a value between two, the status.
+    """The pieces from `begin` on, where the sets of fields end: the spec, each value that varies apart, and the status.
 
     `before`: those of the object's last state, if it has as many sets.
     """

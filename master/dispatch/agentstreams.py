@@ -82,7 +82,7 @@ class AgentStream:
             raise self.error
 
     async def write(self, data: bytes) -> None:
-        """Less than a message's data may wait after this: what follows soon goes with it."""
+        """After this, less data than fits in one message may still wait: what follows soon goes with it."""
         self._input += data
         self._input_waits.set()
         await self._sent(all_but=contract.STREAM_CHUNK_BYTES - 1)

@@ -63,8 +63,8 @@ class Route:
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The decoded parts of a URL's path, and its parameters. `route`: None if the path is not one of a resource, or of
-    an unknown one.
+    """The decoded parts of a URL's path, and its parameters. `route`: None if the path names no resource, or an unknown
+    one.
     """
 
     parts: list[str]
