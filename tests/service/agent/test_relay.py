@@ -22,7 +22,8 @@ from tests.unit.agent.fakes import HandClock
 
 pytestmark = pytest.mark.timeout(60)
 
-PORT = 8443
+PORT = 10_000 + os.getpid() % 20_000
+"""A port of this process: one test takes it on all addresses, which must not disturb another run of these tests."""
 _numbers = count(1)
 
 
