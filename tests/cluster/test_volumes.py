@@ -130,24 +130,19 @@ def test_a_changed_label_is_in_the_files_of_a_running_pod(cluster: Cluster, kube
     assert container_id(kubectl, "app=shown") == shown
 
 
+_NODE1 = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["node1"]}
+ON_NODE1 = {"required": {"nodeSelectorTerms": [{"matchExpressions": [_NODE1]}]}}
+"""The node affinity of a local volume of node1."""
+
+
 @contextmanager
-def claimed(kubectl: Kubectl, **spec: Any) -> Iterator[None]:
-    """A claim `data` that is bound to a volume of node1."""
-    name = f"disk-{kubectl.namespace}"
-    common = {
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "",
-        "volumeMode": spec.pop("volumeMode", "Filesystem"),
-    }
-    here = [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node1"]}]
-    volume = {
-        **common,
-        **spec,
-        "capacity": {"storage": "1Gi"},
-        "claimRef": {"namespace": kubectl.namespace, "name": "data"},
-        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": here}]}},
-    }
-    claim = {**common, "volumeName": name, "resources": {"requests": {"storage": "1Gi"}}}
+def claimed(kubectl: Kubectl, *, mode: str = "Filesystem", **spec: Any) -> Iterator[None]:
+    """A claim `data` that is bound to a volume with this spec."""
+    name, size = f"disk-{kubectl.namespace}", {"storage": "1Gi"}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeMode": mode}
+    reference = {"namespace": kubectl.namespace, "name": "data"}
+    volume = {**common, **spec, "capacity": size, "claimRef": reference}
+    claim = {**common, "volumeName": name, "resources": {"requests": size}}
     kubectl.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": volume})
     kubectl.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": claim})
     yield
@@ -156,33 +151,23 @@ def claimed(kubectl: Kubectl, **spec: Any) -> Iterator[None]:
 
 
 def test_a_claim_that_is_bound_by_hand_brings_the_volume_to_the_pod(cluster: Cluster, kubectl: Kubectl) -> None:
-    size = {"storage": "1Gi"}
-    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
-    name = f"disk-{kubectl.namespace}"
     used = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     mounted = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
     kubectl.create(pod("keeper", labels={"app": "keeper"}, container=mounted, volumes=[used]))
     waiting = 'persistentvolumeclaim "data" not found'
     eventually(lambda: waiting in kubectl("get", "pod", "keeper", "-o", "jsonpath={.status.conditions[*].message}"))
-    claim = {**common, "volumeName": name, "resources": {"requests": size}}
-    reference = {"namespace": kubectl.namespace, "name": "data"}
-    volume = {**common, "capacity": size, "hostPath": {"path": f"/data/{name}"}, "claimRef": reference}
-    metadata = {"name": name}
-    kubectl.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": volume})
-    kubectl.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": claim})
-    keeper = eventually(lambda: container_id(kubectl, "app=keeper"))
-    assert keeper is not None
-    assert shell_in(cluster, *keeper, "echo -n kept > /data/file; cat /data/file") == "kept"
-    kubectl("delete", "pod", "keeper", "--timeout=60s")
-    kubectl("delete", "pvc", "data", "--timeout=60s")
-    kubectl("delete", "pv", name, "--timeout=60s")
+    with claimed(kubectl, hostPath={"path": f"/data/disk-{kubectl.namespace}"}):
+        keeper = eventually(lambda: container_id(kubectl, "app=keeper"))
+        assert keeper is not None
+        assert shell_in(cluster, *keeper, "echo -n kept > /data/file; cat /data/file") == "kept"
+        kubectl("delete", "pod", "keeper", "--timeout=60s")
 
 
 def test_a_local_volume_belongs_to_the_group_of_the_pod(cluster: Cluster, kubectl: Kubectl) -> None:
     directory = cluster.lab.host_paths("node1").volumes_root / "ssd"
     directory.mkdir(parents=True)
     (directory / "old").touch(mode=0o600)
-    with claimed(kubectl, local={"path": "/ssd"}):
+    with claimed(kubectl, local={"path": "/ssd"}, nodeAffinity=ON_NODE1):
         kubectl.create(
             pod(
                 "owner",
@@ -209,7 +194,7 @@ def test_a_block_device_of_a_claim_is_a_device_of_the_container(cluster: Cluster
     try:
         # The host paths of a lab's host are below a directory of its own.
         os.mknod(root / "disk", stat.S_IFBLK | 0o660, Path(loop).stat().st_rdev)
-        with claimed(kubectl, local={"path": "/disk"}, volumeMode="Block"):
+        with claimed(kubectl, mode="Block", local={"path": "/disk"}, nodeAffinity=ON_NODE1):
             for name, read_only in (("writer", False), ("reader", True)):
                 used = {"name": "data", "persistentVolumeClaim": {"claimName": "data", "readOnly": read_only}}
                 container = {"volumeDevices": [{"name": "data", "devicePath": "/dev/xvda"}]}
