@@ -21,7 +21,7 @@ from agent.pods.actions import (
     SignalContainer,
 )
 from agent.pods.lifecycle import succeeded
-from agent.pods.memory import PULL_ERROR_SHOWN_S, Memory
+from agent.pods.memory import Memory
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import sidecars
 
@@ -59,8 +59,8 @@ class Draft:
         retry = self.memory.retries.get(action.key)
         if retry is not None and retry.at > self.now:
             self.wake(retry.at)
-            if self.now < retry.failed_at + PULL_ERROR_SHOWN_S:
-                self.wake(retry.failed_at + PULL_ERROR_SHOWN_S)
+            if self.now < retry.backs_off_at:
+                self.wake(retry.backs_off_at)
             return
         self.actions.append(action)
 

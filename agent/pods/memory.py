@@ -17,9 +17,7 @@ from agent.pods.verdict import Verdict
 from agent.runtime.records import ContainerId
 from agent.statuses import Waiting
 
-PULL_ERROR_SHOWN_S: Final = 2.0
-"""A failed pull is shown as ErrImagePull for this long, then as ImagePullBackOff."""
-
+_PULL_ERROR_SHOWN_S: Final = 2.0
 _FIRST_RETRY_S: Final = 0.5
 _LONGEST_RETRY_S: Final = 60.0
 
@@ -35,9 +33,14 @@ class Retry:
     announced: bool = False
     """The event about the back-off of a pull has been reported."""
 
+    @property
+    def backs_off_at(self) -> float:
+        """When a failed pull begins to be shown as ImagePullBackOff, and not as ErrImagePull any more."""
+        return self.failed_at + _PULL_ERROR_SHOWN_S
+
     def backs_off(self, now: float) -> bool:
         """Whether this is a failed pull that is shown as ImagePullBackOff by now."""
-        return self.waiting.reason == "ErrImagePull" and now >= self.failed_at + PULL_ERROR_SHOWN_S
+        return self.waiting.reason == "ErrImagePull" and now >= self.backs_off_at
 
 
 @dataclass(frozen=True, slots=True)
