@@ -14,7 +14,9 @@ that they belong to. Times are medians unless a name says otherwise.
 - `restart_ratio`, `restart_own_ms`: from a container's death to its successor's start by the engine's events, divided
   by the same of a loop that follows the events and uses the SDK; and the difference (restarts.py).
 - `config_map_p99_s`: from the response to a change of a config map until the file in a running pod has it (files.py).
-- `exec_ratio`: `true` in a container by a websocket of the API, divided by the engine's own exec (commands.py).
+- `exec_ratio`: `true` in a container by a websocket of the API, divided by the engine's own exec.
+  `exec_engine_cpu_ms`: processor time of the machine for one such command of the engine alone, which is what an exec
+  probe costs (commands.py).
 - `cp_from_ratio`, `cp_to_ratio`: 100 MB by `kubectl cp` from a container and into one, divided by `docker cp`
   (copies.py).
 - `portforward_from_ratio`, `portforward_to_ratio`: bytes per second from a port of a pod and to it, by a websocket of
@@ -38,7 +40,7 @@ def measure() -> Iterator[Figure]:
     with running_cluster(nodes=1, periods=KUBERNETES_PERIODS) as cluster, cluster.client() as client:
         yield from restarts.measure(cluster, client, NODE)
         yield files.config_map(cluster, client, NODE)
-        yield commands.round_trip(cluster, client, NODE)
+        yield from commands.measure(cluster, client, NODE)
         yield from copies.measure(cluster, client, NODE)
         yield from forwarding.measure(cluster, client, NODE)
         yield from hundred.measure(cluster, client, NODE)
