@@ -24,6 +24,8 @@ from agent.runtime.versions import OLDEST
 LOG_TYPE: Final = "json-file"
 LOG_OPTIONS: Final = {"max-size": "10m", "max-file": "3"}
 """Limits a container's log to 30 MB on disk."""
+MOST_PROCESSES: Final = 1 << 22
+"""What a kernel can have in all (PID_MAX_LIMIT): no limit."""
 
 _RUNNING_STATES: Final = frozenset({"running", "paused", "restarting"})
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -104,8 +106,8 @@ def _host_config(spec: ContainerSpec) -> sdk.types.HostConfig:
         # The swap limit includes memory: equal values mean no swap.
         mem_limit=limits.memory_bytes or None,
         memswap_limit=limits.memory_bytes or None,
-        # Podman has a limit of its own if the request has none.
-        pids_limit=limits.pids or -1,
+        # Podman has a limit of its own if the request has none, and its runtime refuses -1.
+        pids_limit=limits.pids or MOST_PROCESSES,
         oom_score_adj=limits.oom_score_adj,
         privileged=privileges.privileged,
         read_only=privileges.read_only_root,

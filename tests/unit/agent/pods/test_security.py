@@ -190,7 +190,7 @@ async def test_sysctls_are_set_in_the_sandbox(bed: Bed) -> None:
     assert "Sysctls" not in create_body(app)["HostConfig"]
 
 
-@pytest.mark.parametrize(("limit", "asked"), [(4096, 4096), (0, -1)], ids=["some", "any number"])
+@pytest.mark.parametrize(("limit", "asked"), [(4096, 4096), (0, 4_194_304)], ids=["some", "all of a kernel"])
 async def test_the_node_bounds_the_processes_of_a_container(bed: Bed, limit: int, asked: int) -> None:
     bed.config = replace(bed.config, container_pids=limit)
     _, app = await specs(bed, pod())
