@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import psutil
@@ -73,13 +74,18 @@ def test_a_fork_bomb_is_stopped_by_the_nodes_limit_and_can_be_deleted(one_node: 
 
 
 def test_a_flood_of_log_fills_neither_the_disk_nor_memory(one_node: Cluster, kubectl: Kubectl, flood_mb: int) -> None:
-    """The first client reads the log to its end, the other one does not read at all."""
+    """The first client reads some of the log, the other one does not read at all.
+
+    Docker may lose lines for a client that is slower than the rotation of the log, or stop sending it. So the end of
+    the log is looked for apart.
+    """
     script = f"yes $(printf %0999d 0) | head -c {flood_mb}000000; echo end; exec sleep 1000"
     before = [resident_bytes(one_node, host) for host in ("master", NODE)]
     kubectl.create(greedy("flood", script))
     eventually(lambda: phase(kubectl, "flood") == "Running")
     with kubectl.lines("logs", "-f", "flood") as lines, kubectl.lines("logs", "-f", "flood"):
-        assert any(line == "end\n" for line in lines)
+        assert len(list(islice(lines, 5_000))) == 5_000
+        eventually(lambda: kubectl("logs", "--tail=1", "flood") == "end\n", within_s=280)
         grown = [resident_bytes(one_node, host) - bytes_ for host, bytes_ in zip(("master", NODE), before, strict=True)]
     assert max(grown) < 30_000_000
     assert log_bytes(one_node) < 40_000_000
